@@ -145,7 +145,8 @@ export declare const MethodRules_IdempotencySchema: GenEnum<MethodRules_Idempote
  */
 export declare type FieldRules = Message<"souk.options.v1.FieldRules"> & {
   /**
-   * The field must be set: a message present, a string or list not empty, a number or enum not zero.
+   * The field must be set: a message present, a string or list not empty, a number or enum not zero. A field declared `optional`
+   * is set when it was sent, whatever its value.
    *
    * @generated from field: bool required = 1;
    */
@@ -180,7 +181,7 @@ export declare type FieldRules = Message<"souk.options.v1.FieldRules"> & {
   format: string;
 
   /**
-   * Prefix of an id: "usr" demands usr_ followed by a UUID.
+   * Prefix of an id: "usr" demands usr_ followed by a UUID. Like all rules of strings it holds for each element of a list.
    *
    * @generated from field: string id = 6;
    */

@@ -697,6 +697,67 @@ export declare type ListUserOrdersResponse = Message<"souk.orders.v1.ListUserOrd
 export declare const ListUserOrdersResponseSchema: GenMessage<ListUserOrdersResponse>;
 
 /**
+ * Which orders, and which page of them.
+ *
+ * @generated from message souk.orders.v1.ListOrdersRequest
+ */
+export declare type ListOrdersRequest = Message<"souk.orders.v1.ListOrdersRequest"> & {
+  /**
+   * At most this many; 0 means 20.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * Where the previous page ended.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only orders of this status.
+   *
+   * @generated from field: souk.orders.v1.Order.Status status = 3;
+   */
+  status: Order_Status;
+};
+
+/**
+ * Describes the message souk.orders.v1.ListOrdersRequest.
+ * Use `create(ListOrdersRequestSchema)` to create a new message.
+ */
+export declare const ListOrdersRequestSchema: GenMessage<ListOrdersRequest>;
+
+/**
+ * A page of orders.
+ *
+ * @generated from message souk.orders.v1.ListOrdersResponse
+ */
+export declare type ListOrdersResponse = Message<"souk.orders.v1.ListOrdersResponse"> & {
+  /**
+   * The orders, newest first.
+   *
+   * @generated from field: repeated souk.orders.v1.Order orders = 1;
+   */
+  orders: Order[];
+
+  /**
+   * Where the next page starts; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message souk.orders.v1.ListOrdersResponse.
+ * Use `create(ListOrdersResponseSchema)` to create a new message.
+ */
+export declare const ListOrdersResponseSchema: GenMessage<ListOrdersResponse>;
+
+/**
  * Whose figures.
  *
  * @generated from message souk.orders.v1.GetUserStatsRequest
@@ -844,6 +905,16 @@ export declare const OrderService: GenService<{
     methodKind: "unary";
     input: typeof ListUserOrdersRequestSchema;
     output: typeof ListUserOrdersResponseSchema;
+  },
+  /**
+   * All orders, newest first.
+   *
+   * @generated from rpc souk.orders.v1.OrderService.ListOrders
+   */
+  listOrders: {
+    methodKind: "unary";
+    input: typeof ListOrdersRequestSchema;
+    output: typeof ListOrdersResponseSchema;
   },
   /**
    * How much a user has ordered.
