@@ -1,0 +1,1 @@
+export type { Setting, Settings, SettingsShape } from './setting.ts';

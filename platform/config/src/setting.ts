@@ -1,0 +1,23 @@
+/** One setting: how it is read, what it may be, what it is for. Made by `text`, `integer`, `flag`, `choice`, `duration`, `bytes`, `secret`, `url`, `port`, `list`. */
+export interface Setting<TValue> {
+  readonly kind: string;
+  /** For people: what the setting does, its unit, and both sides of the trade-off. */
+  readonly description: string;
+  readonly fallback: TValue | undefined;
+  /** True when no value is a valid value. */
+  readonly optional: boolean;
+  /** Never printed. */
+  readonly secret: boolean;
+  /** What is allowed, in words, for errors and help. */
+  readonly allowed: string;
+  /** @throws CONFIG_INVALID text without the raw value when the setting is secret */
+  parse(raw: unknown): TValue;
+}
+
+/** Settings by name. */
+export type SettingsShape = Readonly<Record<string, Setting<unknown>>>;
+
+/** The values of a shape. */
+export type Settings<TShape extends SettingsShape> = {
+  readonly [K in keyof TShape]: TShape[K] extends Setting<infer TValue> ? TValue : never;
+};

@@ -1,0 +1,21 @@
+/** A CloudEvents 1.0 event. `source` and `id` together tell duplicates. */
+export interface Envelope {
+  /** UUIDv7. */
+  readonly id: string;
+  /** `/souk/<service>`. */
+  readonly source: string;
+  /** `souk.orders.order-placed.v1`. */
+  readonly type: string;
+  /** Full name of the protobuf message. */
+  readonly schema: string;
+  /** Events of one key are delivered in the order they were published. */
+  readonly key: string;
+  /** RFC 3339, UTC. */
+  readonly time: string;
+  /** W3C trace context of the publisher. */
+  readonly traceparent: string;
+  /** Id of the message or saga that led to this event. */
+  readonly causationId: string | undefined;
+  /** Protobuf, binary. */
+  readonly data: Uint8Array;
+}

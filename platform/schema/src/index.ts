@@ -1,0 +1,1 @@
+export type { Access, HttpRoute, Idempotency, MethodRules } from './method-rules.ts';

@@ -1,0 +1,84 @@
+import type { DescMessage, DescService } from '@bufbuild/protobuf';
+import type { Settings, SettingsShape } from '@souk/config';
+import type { Context, Logger, Runtime } from '@souk/kernel';
+import type { Publisher, Subscription } from '@souk/messaging';
+import type { Client, Handlers } from '@souk/rpc';
+import type { SagaDefinition, Sagas } from '@souk/saga';
+import type { Database, Migration } from '@souk/store';
+import type { Telemetry } from '@souk/telemetry';
+
+/** Services that a service calls, by the name it gives them. */
+export type Calls = Readonly<Record<string, DescService>>;
+
+/** What a service is given when it starts. */
+export interface Deps<TCalls extends Calls = Calls, TSettings = unknown> {
+  readonly runtime: Runtime;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+  /** The service's own database. */
+  readonly db: Database;
+  readonly settings: TSettings;
+  readonly calls: { readonly [K in keyof TCalls]: Client<TCalls[K]> };
+  readonly events: Publisher;
+  readonly sagas: Sagas;
+  /** Counts something the business cares about: `business_events_total{event}`. */
+  readonly count: (event: string) => void;
+  /** Runs `work` every `everyMs` until the service stops; never twice at once in this process; a failure is logged and the next turn comes. */
+  readonly schedule: (job: Job) => void;
+  /** Registers something to stop before the service's database closes. */
+  readonly onStop: (stop: () => Promise<void>) => void;
+}
+
+/** Something a service does again and again. Other instances may do it at the same time: claim work with SKIP LOCKED. */
+export interface Job {
+  readonly name: string;
+  /** Milliseconds between the end of one turn and the start of the next. */
+  readonly everyMs: number;
+  readonly run: (ctx: Context) => Promise<void>;
+}
+
+type Intersect<TUnion> = (TUnion extends unknown ? (value: TUnion) => void : never) extends (value: infer TAll) => void
+  ? TAll
+  : never;
+
+/** A handler for each method of all services served. */
+export type HandlersOf<TServes extends readonly DescService[]> = Intersect<Handlers<TServes[number]>>;
+
+/** The one declaration that a service exports: what it serves, calls, says, hears, keeps and does. */
+export interface ServiceDefinition<
+  TServes extends readonly DescService[] = readonly DescService[],
+  TCalls extends Calls = Calls,
+  TShape extends SettingsShape = SettingsShape,
+> {
+  readonly name: string;
+  readonly serves: TServes;
+  readonly calls: TCalls;
+  readonly publishes: readonly DescMessage[];
+  readonly consumes: readonly Subscription<Deps<TCalls, Settings<TShape>>>[];
+  readonly sagas: readonly SagaDefinition<Deps<TCalls, Settings<TShape>>, never>[];
+  readonly settings: TShape;
+  /** The service's own tables. What its outbox, inbox and sagas need is added by the host. */
+  readonly migrations: readonly Migration[];
+  /** Called once, when database, clients and bus are ready. */
+  readonly start: (deps: Deps<TCalls, Settings<TShape>>) => HandlersOf<TServes> | Promise<HandlersOf<TServes>>;
+}
+
+/** Checks and freezes a declaration; its types flow into `start`, `consumes` and `sagas`. */
+export function defineService<
+  const TServes extends readonly DescService[],
+  const TCalls extends Calls = Record<never, never>,
+  const TShape extends SettingsShape = Record<never, never>,
+>(
+  definition: Pick<ServiceDefinition<TServes, TCalls, TShape>, 'name' | 'serves' | 'start'> &
+    Partial<ServiceDefinition<TServes, TCalls, TShape>>,
+): ServiceDefinition<TServes, TCalls, TShape> {
+  return Object.freeze({
+    calls: {} as TCalls,
+    publishes: [],
+    consumes: [],
+    sagas: [],
+    settings: {} as TShape,
+    migrations: [],
+    ...definition,
+  });
+}
