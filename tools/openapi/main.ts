@@ -1,18 +1,12 @@
 // Writes contracts/gen/openapi.json and docs/reference/api.md from the contracts; with --check only says whether they are up to date.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadContracts } from './contracts.ts';
 import { openApiDocument } from './document.ts';
 import { apiReference } from './reference.ts';
 
-const readIfThere = (path: string): string => {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-};
+const readIfThere = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
 
 const contracts = loadContracts();
 const outputs = [
