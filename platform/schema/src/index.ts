@@ -1,1 +1,10 @@
+export { isCountry } from './country.ts';
+export { currencyExponent, isCurrency } from './currency.ts';
+export { schemaErrors } from './errors.ts';
+export { type EventRules, eventRules } from './event-rules.ts';
+export { type FieldRules, fieldRules } from './field-rules.ts';
+export { compileJsonDecoder, type JsonDecoder } from './json-decoder.ts';
 export type { Access, HttpRoute, Idempotency, MethodRules } from './method-rules.ts';
+export { methodRules } from './read-method-rules.ts';
+export { REDACTED, redact } from './redact.ts';
+export { compileValidator, type Validator } from './validator.ts';
