@@ -1,4 +1,7 @@
-/** One setting: how it is read, what it may be, what it is for. Made by `text`, `integer`, `flag`, `choice`, `duration`, `bytes`, `secret`, `url`, `port`, `list`. */
+/**
+ * One setting: how it is read, what it may be, what it is for. Made by `text`, `integer`, `decimal`, `port`, `flag`, `choice`,
+ * `duration`, `bytes`, `url`, `list` or `secret`.
+ */
 export interface Setting<TValue> {
   readonly kind: string;
   /** For people: what the setting does, its unit, and both sides of the trade-off. */
@@ -10,8 +13,12 @@ export interface Setting<TValue> {
   readonly secret: boolean;
   /** What is allowed, in words, for errors and help. */
   readonly allowed: string;
-  /** @throws CONFIG_INVALID text without the raw value when the setting is secret */
+  /** Names of environment variables that set it, besides its own. */
+  readonly env: readonly string[];
+  /** @throws CONFIG_VALUE_REFUSED, whose text is without the raw value when the setting is secret */
   parse(raw: unknown): TValue;
+  /** The value as people read it: `15m`, not 900000. Secrets and passwords inside URLs are masked. */
+  print(value: TValue): string;
 }
 
 /** Settings by name. */

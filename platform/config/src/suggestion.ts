@@ -1,0 +1,33 @@
+/** `, did you mean a or b?` when some known names look like the unknown one, else nothing. */
+export function didYouMean(unknown: string, known: Iterable<string>): string {
+  const near = nearest(unknown, known);
+  return near.length === 0 ? '' : `, did you mean ${near.join(' or ')}?`;
+}
+
+/** The known names at most a third of their length away, nearest first, two at most. */
+export function nearest(unknown: string, known: Iterable<string>): string[] {
+  const close = [];
+  for (const name of known) {
+    const allowed = Math.max(1, Math.floor(Math.min(name.length, unknown.length) / 3));
+    const apart = distance(unknown.toLowerCase(), name.toLowerCase());
+    if (apart <= Math.min(allowed, 4)) close.push({ name, apart });
+  }
+  return close
+    .sort((a, b) => a.apart - b.apart)
+    .slice(0, 2)
+    .map(({ name }) => name);
+}
+
+/** Levenshtein: letters to add, drop or change. */
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const change = (previous[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(change, (previous[j] as number) + 1, (row[j - 1] as number) + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length] as number;
+}
