@@ -11,13 +11,15 @@ import type { Telemetry } from '@souk/telemetry';
 export type Calls = Readonly<Record<string, DescService>>;
 
 /** What a service is given when it starts. */
-export interface Deps<TCalls extends Calls = Calls, TSettings = unknown> {
+export interface Deps<TCalls extends Calls = Calls, TSettings = unknown, TParts = unknown> {
   readonly runtime: Runtime;
   readonly log: Logger;
   readonly telemetry: Telemetry;
   /** The service's own database. */
   readonly db: Database;
   readonly settings: TSettings;
+  /** The service's own objects, made once by `parts`: repositories, caches, whatever handlers, consumers and sagas share. */
+  readonly parts: TParts;
   readonly calls: { readonly [K in keyof TCalls]: Client<TCalls[K]> };
   readonly events: Publisher;
   readonly sagas: Sagas;
@@ -49,29 +51,35 @@ export interface ServiceDefinition<
   TServes extends readonly DescService[] = readonly DescService[],
   TCalls extends Calls = Calls,
   TShape extends SettingsShape = SettingsShape,
+  TParts = unknown,
 > {
   readonly name: string;
   readonly serves: TServes;
   readonly calls: TCalls;
   readonly publishes: readonly DescMessage[];
-  readonly consumes: readonly Subscription<Deps<TCalls, Settings<TShape>>>[];
-  readonly sagas: readonly SagaDefinition<Deps<TCalls, Settings<TShape>>, never>[];
+  readonly consumes: readonly Subscription<Deps<TCalls, Settings<TShape>, TParts>>[];
+  readonly sagas: readonly SagaDefinition<Deps<TCalls, Settings<TShape>, TParts>, never>[];
   readonly settings: TShape;
   /** The service's own tables. What its outbox, inbox and sagas need is added by the host. */
   readonly migrations: readonly Migration[];
+  /** Called once, before everything else that gets `deps`: makes what handlers, consumers and sagas share. */
+  readonly parts: (deps: Deps<TCalls, Settings<TShape>, undefined>) => TParts;
   /** Called once, when database, clients and bus are ready. */
-  readonly start: (deps: Deps<TCalls, Settings<TShape>>) => HandlersOf<TServes> | Promise<HandlersOf<TServes>>;
+  readonly start: (
+    deps: Deps<TCalls, Settings<TShape>, TParts>,
+  ) => HandlersOf<TServes> | Promise<HandlersOf<TServes>>;
 }
 
-/** Checks and freezes a declaration; its types flow into `start`, `consumes` and `sagas`. */
+/** Freezes a declaration; its types flow into `parts`, `start`, `consumes` and `sagas`. */
 export function defineService<
   const TServes extends readonly DescService[],
   const TCalls extends Calls = Record<never, never>,
   const TShape extends SettingsShape = Record<never, never>,
+  TParts = undefined,
 >(
-  definition: Pick<ServiceDefinition<TServes, TCalls, TShape>, 'name' | 'serves' | 'start'> &
-    Partial<ServiceDefinition<TServes, TCalls, TShape>>,
-): ServiceDefinition<TServes, TCalls, TShape> {
+  definition: Pick<ServiceDefinition<TServes, TCalls, TShape, TParts>, 'name' | 'serves' | 'start'> &
+    Partial<ServiceDefinition<TServes, TCalls, TShape, TParts>>,
+): ServiceDefinition<TServes, TCalls, TShape, TParts> {
   return Object.freeze({
     calls: {} as TCalls,
     publishes: [],
@@ -79,6 +87,7 @@ export function defineService<
     sagas: [],
     settings: {} as TShape,
     migrations: [],
+    parts: () => undefined as TParts,
     ...definition,
   });
 }

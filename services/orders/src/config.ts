@@ -1,0 +1,13 @@
+import { duration } from '@souk/config';
+
+export const ordersSettings = {
+  reservationTtl: duration({
+    default: '15m',
+    min: '1m',
+    describe: 'How long stock is held for an order that is not yet confirmed. Shorter frees stock of lost orders sooner; longer survives a slow payment.',
+  }),
+  maxWait: duration({
+    default: '30s',
+    describe: 'Longest that POST /orders waits for the outcome when asked to (Prefer: wait).',
+  }),
+};

@@ -1,0 +1,75 @@
+import {
+  OrderCancelledSchema,
+  OrderConfirmedSchema,
+  OrderDeliveredSchema,
+  OrderPlacedSchema,
+  OrderRejectedSchema,
+  OrderShippedSchema,
+} from '@souk/contracts/orders/v1/events';
+import { OrderService } from '@souk/contracts/orders/v1/orders';
+import { PaymentCapturedSchema, PaymentRefundedSchema, PaymentVoidedSchema } from '@souk/contracts/payments/v1/events';
+import {
+  ShipmentArrangedSchema,
+  ShipmentCancelledSchema,
+  ShipmentDeliveredSchema,
+  ShipmentDispatchedSchema,
+} from '@souk/contracts/shipping/v1/events';
+import { UserDeletedSchema } from '@souk/contracts/users/v1/events';
+import { eventStoreMigrations } from '@souk/eventstore';
+import { on } from '@souk/messaging';
+import { defineService } from '@souk/service';
+import { ordersSettings } from './config.ts';
+import { calls, type OrdersDeps } from './deps.ts';
+import { createParts } from './parts.ts';
+import { placeOrderSaga } from './sagas/place-order.ts';
+import { ordersMigrations } from './store/migrations.ts';
+import { cancelOrder } from './usecases/cancel-order.ts';
+import { followPayment } from './usecases/follow-payment.ts';
+import { followShipment } from './usecases/follow-shipment.ts';
+import { forgetUser } from './usecases/forget-user.ts';
+import { getOrder } from './usecases/get-order.ts';
+import { getOrderHistory } from './usecases/get-order-history.ts';
+import { getUserStats } from './usecases/get-user-stats.ts';
+import { listOrders } from './usecases/list-orders.ts';
+import { listUserOrders } from './usecases/list-user-orders.ts';
+import { placeOrder } from './usecases/place-order.ts';
+import { updateOrderStatus } from './usecases/update-order-status.ts';
+
+/** Orders: event-sourced, carried through stock, payment and delivery by the place-order saga. */
+export const orders = defineService({
+  name: 'orders',
+  serves: [OrderService],
+  calls,
+  publishes: [
+    OrderPlacedSchema,
+    OrderConfirmedSchema,
+    OrderRejectedSchema,
+    OrderShippedSchema,
+    OrderDeliveredSchema,
+    OrderCancelledSchema,
+  ],
+  consumes: [
+    on(PaymentCapturedSchema, (deps: OrdersDeps) => followPayment(deps, 'CAPTURED')),
+    on(PaymentVoidedSchema, (deps: OrdersDeps) => followPayment(deps, 'VOIDED')),
+    on(PaymentRefundedSchema, (deps: OrdersDeps) => followPayment(deps, 'REFUNDED')),
+    on(ShipmentArrangedSchema, (deps: OrdersDeps) => followShipment(deps, 'arranged')),
+    on(ShipmentDispatchedSchema, (deps: OrdersDeps) => followShipment(deps, 'dispatched')),
+    on(ShipmentDeliveredSchema, (deps: OrdersDeps) => followShipment(deps, 'delivered')),
+    on(ShipmentCancelledSchema, (deps: OrdersDeps) => followShipment(deps, 'cancelled')),
+    on(UserDeletedSchema, forgetUser),
+  ],
+  sagas: [placeOrderSaga],
+  settings: ordersSettings,
+  migrations: [...eventStoreMigrations, ...ordersMigrations],
+  parts: createParts,
+  start: (deps) => ({
+    placeOrder: placeOrder(deps),
+    getOrder: getOrder(deps),
+    getOrderHistory: getOrderHistory(deps),
+    updateOrderStatus: updateOrderStatus(deps),
+    cancelOrder: cancelOrder(deps),
+    listUserOrders: listUserOrders(deps),
+    listOrders: listOrders(deps),
+    getUserStats: getUserStats(deps),
+  }),
+});

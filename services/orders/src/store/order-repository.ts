@@ -1,0 +1,86 @@
+import type { EventStore } from '@souk/eventstore';
+import { type Context, hasReason } from '@souk/kernel';
+import type { Database, Sql, Transaction } from '@souk/store';
+import { decide, type OrderCommand } from '../domain/decide.ts';
+import { evolve, fold, type Order, type OrderEvent } from '../domain/order.ts';
+import { orderErrors } from '../errors.ts';
+import { writeView } from './order-view.ts';
+
+/** Attempts of a change that meets another change of the same order. */
+const ATTEMPTS = 5;
+
+/** What changed, inside the transaction that changes it. */
+export interface Change {
+  readonly before: Order | undefined;
+  readonly after: Order;
+  readonly events: readonly OrderEvent[];
+}
+
+/** Reads and writes orders: the stream of events is the truth, the view is written along. */
+export interface OrderRepository {
+  /** Appends the first event of a new order. */
+  create(tx: Transaction, event: Extract<OrderEvent, { type: 'OrderPlaced' }>): Promise<Order>;
+  /**
+   * Loads the order, decides, appends what follows and brings the view up to date, in the caller's transaction.
+   *
+   * @param command What to do with the order as it is; undefined: nothing.
+   *
+   * @throws ORDERS_NOT_FOUND, ORDERS_ILLEGAL_TRANSITION, EVENTSTORE_WRONG_VERSION when another change came first: run the
+   * transaction again
+   */
+  change(tx: Transaction, orderId: string, command: (order: Order) => OrderCommand | undefined): Promise<Change>;
+  /** Runs `work` in a transaction, again when another change of the same order came first. */
+  retrying<T>(ctx: Context, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** @throws ORDERS_NOT_FOUND */
+  events(sql: Sql, orderId: string): Promise<OrderEvent[]>;
+}
+
+const streamOf = (orderId: string): string => `order-${orderId}`;
+
+export function createOrderRepository(db: Database, eventStore: EventStore): OrderRepository {
+  const append = (tx: Transaction, orderId: string, events: readonly OrderEvent[], expected: number | 'none') =>
+    eventStore.append(tx, {
+      stream: streamOf(orderId),
+      expected,
+      events: events.map((event) => ({ type: event.type, data: event })),
+    });
+
+  const load = async (sql: Sql, orderId: string): Promise<OrderEvent[]> => {
+    const stored = await eventStore.read(sql, streamOf(orderId));
+    return stored.map(({ data }) => data as unknown as OrderEvent);
+  };
+
+  return {
+    create: async (tx, event) => {
+      await append(tx, event.orderId, [event], 'none');
+      const order = evolve(undefined, event);
+      await writeView(tx, order);
+      return order;
+    },
+    change: async (tx, orderId, command) => {
+      const before = fold(await load(tx, orderId));
+      if (before === undefined) throw orderErrors.NOT_FOUND({ id: orderId });
+      const wanted = command(before);
+      const events = wanted ? decide(before, wanted) : [];
+      if (events.length === 0) return { before, after: before, events };
+      await append(tx, orderId, events, before.version);
+      const after = events.reduce(evolve, before);
+      await writeView(tx, after);
+      return { before, after, events };
+    },
+    retrying: async (ctx, work) => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await db.tx(ctx, work);
+        } catch (error) {
+          if (attempt === ATTEMPTS || !hasReason(error, 'EVENTSTORE_WRONG_VERSION')) throw error;
+        }
+      }
+    },
+    events: async (sql, orderId) => {
+      const events = await load(sql, orderId);
+      if (events.length === 0) throw orderErrors.NOT_FOUND({ id: orderId });
+      return events;
+    },
+  };
+}

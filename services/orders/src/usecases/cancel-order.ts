@@ -1,0 +1,54 @@
+import { OrderCancelledSchema } from '@souk/contracts/orders/v1/events';
+import type { CancelOrderRequest } from '@souk/contracts/orders/v1/orders';
+import type { Context } from '@souk/kernel';
+import { actorOf, checkEtag } from '@souk/service';
+import type { Transaction } from '@souk/store';
+import { lineMessage, moneyMessage, timestamp } from '../api/order-message.ts';
+import type { OrdersDeps } from '../deps.ts';
+import type { Order } from '../domain/order.ts';
+import { showOrder, visibleOrder } from './show-order.ts';
+
+const DEFAULT_REASON = 'CANCELLED_BY_CUSTOMER';
+
+/**
+ * Cancels an order that has not left the house. Whoever has done a part of it undoes it on hearing the event; a saga that is still at
+ * work finds the order cancelled at its pivot and turns back.
+ */
+export function cancelOrder(deps: OrdersDeps) {
+  return async (ctx: Context, request: CancelOrderRequest) => {
+    await visibleOrder(deps.db.at(ctx), ctx, request.id);
+    const order = await deps.parts.orders.retrying(ctx, (tx) =>
+      cancelIn(tx, deps, { ...request, actor: actorOf(ctx), reason: request.reason || DEFAULT_REASON }),
+    );
+    return showOrder(deps.db.at(ctx), order);
+  };
+}
+
+/** The cancellation itself, in a transaction of the caller. */
+export async function cancelIn(
+  tx: Transaction,
+  deps: OrdersDeps,
+  request: { id: string; reason: string; actor: string; etag: string },
+): Promise<Order> {
+  const { orders, waiters } = deps.parts;
+  const at = new Date(deps.runtime.clock.now()).toISOString();
+  const { reason, actor } = request;
+  const { after, events } = await orders.change(tx, request.id, (order) => {
+    checkEtag(request.etag, order.version);
+    return { type: 'Cancel', reason, actor, at };
+  });
+  if (events.length === 0) return after;
+  await deps.events.publish(tx, OrderCancelledSchema, {
+    orderId: after.id,
+    userId: after.userId,
+    items: after.lines.map(lineMessage),
+    total: moneyMessage(after.total),
+    reason,
+    at: timestamp(at),
+  });
+  tx.afterCommit(() => {
+    deps.count('order_cancelled');
+    waiters.changed(after);
+  });
+  return after;
+}

@@ -1,0 +1,9 @@
+import type { UserDeleted } from '@souk/contracts/users/v1/events';
+import type { Context } from '@souk/kernel';
+import type { Delivery } from '@souk/messaging';
+import { eraseAddresses } from '../store/address-book.ts';
+
+/** Orders outlive their user, as the law wants of invoices; where they went does not. */
+export const forgetUser = () => async (_ctx: Context, event: UserDeleted, delivery: Delivery) => {
+  await delivery.once((tx) => eraseAddresses(tx, event.userId));
+};

@@ -1,0 +1,42 @@
+import type { ListUserOrdersRequest } from '@souk/contracts/orders/v1/orders';
+import type { Context } from '@souk/kernel';
+import { decodePageToken, encodePageToken, pageSize } from '@souk/service';
+import { statusName } from '../api/order-message.ts';
+import type { OrdersDeps } from '../deps.ts';
+import type { Order } from '../domain/order.ts';
+import { listUserOrders as query, type OrderPosition } from '../store/order-view.ts';
+import { showOrders } from './show-order.ts';
+
+export const listUserOrders = (deps: OrdersDeps) => async (ctx: Context, request: ListUserOrdersRequest) => {
+  const sql = deps.db.at(ctx);
+  const list = `orders of ${request.userId} ${request.status}`;
+  const limit = pageSize(request.pageSize);
+  const found = await query(sql, {
+    userId: request.userId,
+    status: statusName(request.status),
+    after: position(request.pageToken, list),
+    limit: limit + 1,
+  });
+  return page(list, limit, found, (orders) => showOrders(sql, orders));
+};
+
+export const position = (token: string, list: string): OrderPosition | undefined => {
+  const key = decodePageToken(token, list, 2);
+  return key && { createdAt: key[0] as string, id: key[1] as string };
+};
+
+/** One more than a page was read, to know whether there is a next one. */
+export async function page<T>(
+  list: string,
+  limit: number,
+  found: readonly Order[],
+  show: (orders: readonly Order[]) => Promise<T[]>,
+): Promise<{ orders: T[]; nextPageToken: string }> {
+  const shown = found.slice(0, limit);
+  const last = shown.at(-1);
+  const more = found.length > limit && last !== undefined;
+  return {
+    orders: await show(shown),
+    nextPageToken: more ? encodePageToken(list, [last.createdAt, last.id]) : '',
+  };
+}

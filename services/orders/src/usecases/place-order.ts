@@ -1,0 +1,108 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { OrderPlacedSchema } from '@souk/contracts/orders/v1/events';
+import { OrderSchema, type PlaceOrderRequest, PlaceOrderRequestSchema } from '@souk/contracts/orders/v1/orders';
+import type { Context } from '@souk/kernel';
+import { actorOf, subjectOf } from '@souk/service';
+import { findReplay, fingerprint, idempotent } from '@souk/store';
+import { lineMessage, moneyMessage, orderMessage, timestamp } from '../api/order-message.ts';
+import type { OrdersDeps } from '../deps.ts';
+import type { Order } from '../domain/order.ts';
+import { priceLines, sumByProduct } from '../domain/pricing.ts';
+import { orderErrors } from '../errors.ts';
+import { placeOrderSaga } from '../sagas/place-order.ts';
+import { saveAddress } from '../store/address-book.ts';
+import { findOrder } from '../store/order-view.ts';
+
+const DEFAULT_CURRENCY = 'EUR';
+
+/**
+ * Accepts an order: the order, its event and the start of its saga are one transaction, under the caller's idempotency key. Prices
+ * are asked of the catalog before, because the answer names the total.
+ */
+export function placeOrder(deps: OrdersDeps) {
+  const { db, runtime } = deps;
+  const { orders, waiters } = deps.parts;
+
+  const price = async (ctx: Context, request: PlaceOrderRequest) => {
+    const currency = request.currency || DEFAULT_CURRENCY;
+    const items = sumByProduct(request.items);
+    const answer = await deps.calls.catalog.priceItems(ctx, {
+      currency,
+      productIds: items.map(({ productId }) => productId),
+    });
+    if (answer.notFound.length > 0) {
+      const unknown = new Set(answer.notFound);
+      const violations = request.items.flatMap(({ productId }, index) =>
+        unknown.has(productId) ? [{ pointer: `/items/${index}/productId`, detail: 'there is no such product' }] : [],
+      );
+      throw orderErrors.PRODUCT_UNKNOWN({}, { violations });
+    }
+    if (answer.items.some(({ available }) => !available)) throw orderErrors.PRODUCT_UNAVAILABLE();
+    const products = answer.items.map(({ productId, name, unitPrice }) => ({
+      productId,
+      name,
+      unitPrice: { currency, minorUnits: unitPrice?.minorUnits ?? 0n },
+    }));
+    return priceLines(items, products, currency);
+  };
+
+  return async (ctx: Context, request: PlaceOrderRequest) => {
+    const userId = subjectOf(ctx, request.userId);
+    const key = {
+      scope: `orders/PlaceOrder/${userId}`,
+      key: ctx.idempotencyKey ?? '',
+      // How long to wait is not part of what is asked for.
+      fingerprint: fingerprint(toBinary(PlaceOrderRequestSchema, { ...request, prefer: '' })),
+    };
+    const waitMs = Math.min(requestedWaitMs(request.prefer), deps.settings.maxWait, ctx.remainingMs() / 2);
+    const answer = async (response: Uint8Array) => {
+      const accepted = fromBinary(OrderSchema, response);
+      if (waitMs === 0) return accepted;
+      const load = async () => (await findOrder(db.at(ctx), accepted.id)) as Order;
+      const order = await waiters.wait(ctx, accepted.id, waitMs, load);
+      return orderMessage(order, accepted.shippingAddress);
+    };
+
+    const replay = await findReplay(db.at(ctx), key);
+    if (replay) return answer(replay);
+
+    const { lines, total } = await price(ctx, request);
+    const orderId = runtime.ids.next('ord');
+    const at = new Date(runtime.clock.now()).toISOString();
+    const address = { ...(request.shippingAddress as NonNullable<typeof request.shippingAddress>) };
+    const { response } = await db.tx(ctx, (tx) =>
+      idempotent(tx, { ...key, runtime }, async () => {
+        const actor = actorOf(ctx);
+        const order = await orders.create(tx, { type: 'OrderPlaced', orderId, userId, lines, total, at, actor });
+        await saveAddress(tx, orderId, userId, address);
+        await deps.events.publish(tx, OrderPlacedSchema, {
+          orderId,
+          userId,
+          items: lines.map(lineMessage),
+          total: moneyMessage(total),
+          at: timestamp(at),
+        });
+        await deps.sagas.start(tx, placeOrderSaga, {
+          id: orderId,
+          input: {
+            userId,
+            lines: lines.map(({ productId, quantity }) => ({ productId, quantity })),
+            total,
+            paymentMethodId: request.paymentMethodId,
+          },
+          ctx,
+        });
+        tx.afterCommit(() => deps.count('order_placed'));
+        return toBinary(OrderSchema, create(OrderSchema, orderMessage(order, address)));
+      }),
+    );
+    return answer(response);
+  };
+}
+
+/** Milliseconds asked for by `Prefer: wait=10` (RFC 7240); other preferences are ignored, as the RFC wants. */
+function requestedWaitMs(prefer: string): number {
+  const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,5})"?/i.exec(prefer)?.[1];
+  return seconds === undefined ? 0 : Number(seconds) * 1000;
+}
+
