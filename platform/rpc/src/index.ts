@@ -1,3 +1,10 @@
-export type { CallOptions, Client } from './client.ts';
+export { type CallOptions, type Client, type ClientOptions, createClient } from './client.ts';
+export { idempotencyErrors, rpcErrors } from './errors.ts';
 export type { Handler, Handlers } from './handler.ts';
+export { createInProcessTransport } from './in-process.ts';
+export type { Call, Interceptor, Next } from './interceptor.ts';
+export type { RoutedMethod } from './routed-method.ts';
+export { type CallFacts, createRouter, type Router, type RouterOptions } from './router.ts';
+export { readTraceparent, writeTraceparent } from './traceparent.ts';
 export type { Transport, WireRequest, WireResponse } from './wire.ts';
+export { fromWireError, toWireError, type WireError } from './wire-error.ts';

@@ -11,14 +11,14 @@ export function redact<TDesc extends DescMessage>(desc: TDesc, message: MessageS
   const source = message as unknown as Record<string, unknown>;
   const copy: Record<string, unknown> = {};
   for (const field of desc.fields) {
-    const value = valueOf(field, source);
+    const value = setValue(field, source);
     if (value === undefined || value === '') continue;
     copy[field.jsonName] = fieldRules(field).sensitive ? REDACTED : shown(field, value);
   }
   return copy;
 }
 
-function valueOf(field: DescField, source: Record<string, unknown>): unknown {
+function setValue(field: DescField, source: Record<string, unknown>): unknown {
   if (field.oneof === undefined) return Object.hasOwn(source, field.localName) ? source[field.localName] : undefined;
   const chosen = source[field.oneof.localName] as { case: string | undefined; value?: unknown };
   return chosen.case === field.localName ? chosen.value : undefined;
