@@ -1,17 +1,9 @@
 import { kernelErrors } from './error-catalogue.ts';
 import { type Logger, silentLogger } from './logger.ts';
 import type { Runtime } from './runtime.ts';
+import { isSoukError, type SoukError } from './souk-error.ts';
 import type { Timer } from './time.ts';
-
-/** Position of a call in a distributed trace (W3C Trace Context). */
-export interface TraceContext {
-  /** 32 hex digits. */
-  readonly traceId: string;
-  /** 16 hex digits: the span that is the parent of what happens next. */
-  readonly spanId: string;
-  readonly sampled: boolean;
-  readonly tracestate?: string | undefined;
-}
+import { newTrace, type TraceContext } from './trace-context.ts';
 
 /** Who calls. Nobody signed in and no service: anonymous. */
 export interface Caller {
@@ -36,6 +28,7 @@ export interface Context {
   readonly deadlineMs: number;
   readonly trace: TraceContext;
   readonly caller: Caller;
+  /** Its lines carry this context's trace. */
   readonly log: Logger;
   /** The caller's promise: the same key means the same operation, whatever the attempt. */
   readonly idempotencyKey: string | undefined;
@@ -50,7 +43,7 @@ export interface Context {
 }
 
 export interface ContextChange {
-  /** Milliseconds from now; the earlier of this and the parent's deadline holds. */
+  /** Milliseconds from now; the earlier of this and the parent's deadline holds. 0, less or NaN: over at once. */
   readonly timeoutMs?: number | undefined;
   /** Cancels this context too. */
   readonly signal?: AbortSignal | undefined;
@@ -76,36 +69,41 @@ export function rootContext(init: RootContextInit): Context {
   });
 }
 
-/** A trace that begins here. */
-export function newTrace(runtime: Runtime, sampled: boolean): TraceContext {
-  return { traceId: hex(runtime, 16), spanId: hex(runtime, 8), sampled };
-}
-
-const hex = (runtime: Runtime, bytes: number): string => Buffer.from(runtime.random.bytes(bytes)).toString('hex');
-
 class CallContext implements Context {
   readonly deadlineMs: number;
   readonly trace: TraceContext;
   readonly caller: Caller;
-  readonly log: Logger;
   readonly idempotencyKey: string | undefined;
   readonly #runtime: Runtime;
   readonly #parent: CallContext | undefined;
   readonly #outer: AbortSignal | undefined;
+  /** False when nothing can end this context, so nobody has to listen to it. */
+  readonly endable: boolean;
+  /** As it was given; `log` is the same one bound to this context's trace. */
+  readonly givenLog: Logger;
+  #log: Logger | undefined;
   #controller: AbortController | undefined;
   #timer: Timer | undefined;
   #unlink: (() => void) | undefined;
+  #disposed = false;
 
   constructor(runtime: Runtime, parent: CallContext | undefined, change: ContextChange) {
     this.#runtime = runtime;
     this.#parent = parent;
     this.#outer = change.signal;
-    const own = change.timeoutMs === undefined ? Number.POSITIVE_INFINITY : runtime.clock.monotonicMs() + change.timeoutMs;
-    this.deadlineMs = Math.min(parent?.deadlineMs ?? Number.POSITIVE_INFINITY, own);
+    this.deadlineMs = Math.min(parent?.deadlineMs ?? Number.POSITIVE_INFINITY, deadline(runtime, change.timeoutMs));
+    const limited = this.deadlineMs !== Number.POSITIVE_INFINITY;
+    this.endable = limited || change.signal !== undefined || (parent?.endable ?? false);
     this.trace = (change.trace ?? parent?.trace) as TraceContext;
     this.caller = change.caller ?? parent?.caller ?? ANONYMOUS;
-    this.log = change.log ?? parent?.log ?? silentLogger;
-    this.idempotencyKey = change.idempotencyKey === null ? undefined : (change.idempotencyKey ?? parent?.idempotencyKey);
+    this.givenLog = change.log ?? parent?.givenLog ?? silentLogger;
+    this.idempotencyKey =
+      change.idempotencyKey === null ? undefined : (change.idempotencyKey ?? parent?.idempotencyKey);
+  }
+
+  get log(): Logger {
+    this.#log ??= this.givenLog.forTrace?.(this.trace) ?? this.givenLog;
+    return this.#log;
   }
 
   get signal(): AbortSignal {
@@ -113,7 +111,7 @@ class CallContext implements Context {
     if (parent && this.#outer === undefined && this.deadlineMs === parent.deadlineMs) return parent.signal;
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      this.#link(this.#controller);
+      if (!this.#disposed) this.#link(this.#controller);
     }
     return this.#controller.signal;
   }
@@ -123,10 +121,11 @@ class CallContext implements Context {
   }
 
   throwIfDone(): void {
-    if (this.#outer?.aborted) throw this.signal.reason;
-    if (this.remainingMs() === 0) throw kernelErrors.DEADLINE_EXCEEDED();
+    // What ended the call first is what is said, also when the deadline passes later.
     this.#controller?.signal.throwIfAborted();
+    if (this.#outer?.aborted) throw endedBy(this.#outer.reason);
     this.#parent?.throwIfDone();
+    if (this.remainingMs() === 0) throw kernelErrors.DEADLINE_EXCEEDED();
   }
 
   with(change: ContextChange): Context {
@@ -134,31 +133,47 @@ class CallContext implements Context {
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true;
     this.#timer?.cancel();
     this.#unlink?.();
   }
 
   #link(controller: AbortController): void {
-    const sources = [this.#parent?.signal, this.#outer].filter((signal) => signal !== undefined);
-    const abort = (source: AbortSignal) => () => {
-      const { reason } = source;
-      const ours = reason instanceof Error && reason.name === 'SoukError';
-      controller.abort(ours ? reason : kernelErrors.CANCELED({}, { cause: reason }));
+    const parent = this.#parent;
+    const sources = [parent?.endable ? parent.signal : undefined, this.#outer].filter((one) => one !== undefined);
+    const end = (error: unknown) => {
+      controller.abort(error);
       this[Symbol.dispose]();
     };
-    const listeners = sources.map((source) => ({ source, listener: abort(source) }));
-    for (const { source, listener } of listeners) {
-      if (source.aborted) return listener();
-      source.addEventListener('abort', listener, { once: true });
+    const ended = sources.find((source) => source.aborted);
+    if (ended !== undefined) {
+      end(endedBy(ended.reason));
+      return;
     }
+    const onAbort = (event: Event) => end(endedBy((event.target as AbortSignal).reason));
+    for (const source of sources) source.addEventListener('abort', onAbort);
     this.#unlink = () => {
-      for (const { source, listener } of listeners) source.removeEventListener('abort', listener);
+      for (const source of sources) source.removeEventListener('abort', onAbort);
     };
-    if (Number.isFinite(this.deadlineMs)) {
-      this.#timer = this.#runtime.timers.after(this.remainingMs(), () => {
-        controller.abort(kernelErrors.DEADLINE_EXCEEDED());
-        this[Symbol.dispose]();
-      });
-    }
+    // The parent's own timer ends both when the deadline is the parent's.
+    if (this.deadlineMs === (parent?.deadlineMs ?? Number.POSITIVE_INFINITY)) return;
+    const restMs = this.remainingMs();
+    if (restMs === 0) end(kernelErrors.DEADLINE_EXCEEDED());
+    else this.#timer = this.#runtime.timers.after(restMs, () => end(kernelErrors.DEADLINE_EXCEEDED()));
   }
+}
+
+/** What is not a number ends the call at once: unlimited would be the worse mistake. */
+function deadline(runtime: Runtime, timeoutMs: number | undefined): number {
+  if (timeoutMs === undefined) return Number.POSITIVE_INFINITY;
+  return runtime.clock.monotonicMs() + Math.max(0, timeoutMs || 0);
+}
+
+/** Why a signal ended the call, as one of our errors. */
+function endedBy(reason: unknown): SoukError {
+  if (isSoukError(reason)) return reason;
+  const timedOut = reason instanceof DOMException && reason.name === 'TimeoutError';
+  return timedOut
+    ? kernelErrors.DEADLINE_EXCEEDED({}, { cause: reason })
+    : kernelErrors.CANCELED({}, { cause: reason });
 }

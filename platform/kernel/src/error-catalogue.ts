@@ -78,6 +78,7 @@ export const kernelErrors = defineErrors('SOUK', {
   QUEUE_FULL: { code: 'resource_exhausted', text: '{queue} is full', retry: 'later' },
   QUEUE_CLOSED: { code: 'unavailable', text: '{queue} is closed', retry: 'later' },
   NOT_STARTED: { code: 'unavailable', text: '{part} is not running', retry: 'later' },
+  ALREADY_STARTED: { code: 'internal', text: '{part} has been started before' },
   START_FAILED: { code: 'unavailable', text: '{part} did not start: {why}' },
   STOP_TIMED_OUT: { code: 'deadline_exceeded', text: '{part} did not stop within {ms} ms' },
   UNREACHABLE: { code: 'internal', text: 'a case was not handled: {what}' },
@@ -97,5 +98,5 @@ export function fromUnknown(thrown: unknown): SoukError {
 
 /** Closes a switch over a union: a case that is added and not handled is a compile error. */
 export function unreachable(value: never): never {
-  throw kernelErrors.UNREACHABLE({ what: JSON.stringify(value) });
+  throw kernelErrors.UNREACHABLE({ what: String(value) });
 }

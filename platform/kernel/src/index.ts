@@ -6,10 +6,8 @@ export {
   type Caller,
   type Context,
   type ContextChange,
-  newTrace,
   type RootContextInit,
   rootContext,
-  type TraceContext,
 } from './context.ts';
 export {
   defineErrors,
@@ -36,4 +34,5 @@ export {
   type Violation,
 } from './souk-error.ts';
 export type { Clock, Timer, Timers } from './time.ts';
+export { newTrace, type TraceContext } from './trace-context.ts';
 export { seededRandom, type VirtualRuntime, virtualRuntime } from './virtual-runtime.ts';

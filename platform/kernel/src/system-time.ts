@@ -37,6 +37,15 @@ function after(delayMs: number, run: () => void): Timer {
 }
 
 function every(intervalMs: number, run: () => void): Timer {
-  const handle = setInterval(run, intervalMs).unref();
-  return { cancel: () => clearInterval(handle) };
+  if (intervalMs <= LONGEST_DELAY_MS) {
+    const handle = setInterval(run, intervalMs).unref();
+    return { cancel: () => clearInterval(handle) };
+  }
+  let current: Timer;
+  const again = () => {
+    current = after(intervalMs, again);
+    run();
+  };
+  current = after(intervalMs, again);
+  return { cancel: () => current.cancel() };
 }

@@ -34,7 +34,7 @@ export function virtualRuntime(options: { startAt?: string | number; seed?: numb
   let order = 0;
 
   const add = (delayMs: number, run: () => void): Timer => {
-    const timer: VirtualTimer = { dueMs: elapsedMs + Math.max(0, delayMs), order: order++, run };
+    const timer: VirtualTimer = { dueMs: elapsedMs + Math.max(0, delayMs || 0), order: order++, run };
     waiting.add(timer);
     return { cancel: () => void waiting.delete(timer) };
   };
@@ -42,12 +42,14 @@ export function virtualRuntime(options: { startAt?: string | number; seed?: numb
   const timers: Timers = {
     after: add,
     every: (intervalMs, run) => {
+      // As with the real one: at a distance of 0, time would never move on.
+      const stepMs = Math.max(1, intervalMs);
       let current: Timer;
       const again = () => {
-        current = add(intervalMs, again);
+        current = add(stepMs, again);
         run();
       };
-      current = add(intervalMs, again);
+      current = add(stepMs, again);
       return { cancel: () => current.cancel() };
     },
     sleep: (delayMs, signal) =>
