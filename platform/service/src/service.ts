@@ -11,7 +11,7 @@ import type { Telemetry } from '@souk/telemetry';
 export type Calls = Readonly<Record<string, DescService>>;
 
 /** What a service is given when it starts. */
-export interface Deps<TCalls extends Calls = Calls, TSettings = unknown, TParts = unknown> {
+export interface Deps<TCalls extends Calls = Calls, TSettings = unknown, TParts = undefined> {
   readonly runtime: Runtime;
   readonly log: Logger;
   readonly telemetry: Telemetry;

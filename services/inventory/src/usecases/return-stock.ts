@@ -1,0 +1,19 @@
+import type { OrderCancelled } from '@souk/contracts/orders/v1/events';
+import type { Context } from '@souk/kernel';
+import type { Delivery } from '@souk/messaging';
+import type { InventoryDeps } from '../deps.ts';
+import { giveBack } from '../store/reservation-repository.ts';
+import { announceReleased, releaseIn } from './release-stock.ts';
+
+const REASON = 'ORDER_CANCELLED';
+
+/** A cancelled order gives back what it holds or had bought. */
+export const returnStock =
+  (deps: InventoryDeps) => async (_ctx: Context, event: OrderCancelled, delivery: Delivery) => {
+    await delivery.once(async (tx) => {
+      const now = new Date(deps.runtime.clock.now());
+      const returned = await giveBack(tx, event.orderId, now);
+      if (returned) await announceReleased(tx, deps, returned, REASON, now);
+      else await releaseIn(tx, deps, event.orderId, REASON);
+    });
+  };
