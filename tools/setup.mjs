@@ -168,7 +168,12 @@ async function install() {
   let said = '';
   child.stdout.on('data', (chunk) => (said += chunk));
   child.stderr.on('data', (chunk) => (said += chunk));
-  const stop = (signal) => child.kill(signal);
+  let interrupted = false;
+  // npm would finish its downloads first; half an install is no harm, since the stamp is missing.
+  const stop = () => {
+    interrupted = true;
+    child.kill('SIGKILL');
+  };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, stop);
   const code = await new Promise((done) => {
     child.on('error', (error) => done(error.code ?? 'error'));
@@ -181,13 +186,15 @@ async function install() {
     throw new SetupError(
       'npm is not on the path: install Node.js with npm from https://nodejs.org, then run the command again',
     );
-  if (typeof code === 'string' && code.startsWith('SIG'))
+  if (interrupted || (typeof code === 'string' && code.startsWith('SIG')))
     throw new SetupError('interrupted: run the command again to go on');
   writeFileSync(logFile, said);
   const hint =
     hints.find(([pattern]) => pattern.test(said))?.[1] ?? `npm ci ended with ${code}: run "npm ci" to see why`;
   throw new SetupError(`${hint} (what npm said: ${logFile})`);
 }
+
+const canRun = () => existsSync(runtime) || isNewEnough(process.version);
 
 /** Which `node` the scripts will find, and whether it will do. */
 function checkRuntime() {
@@ -217,7 +224,7 @@ async function main() {
   try {
     const hash = lockHash();
     if (isStamped(hash)) return;
-    if (!isInstalledByHand()) await install();
+    if (!isInstalledByHand() || !canRun()) await install();
     const stamp = { lock: hash, platform, runtime: checkRuntime() };
     writeFileSync(`${stampFile}.new`, `${JSON.stringify(stamp)}\n`);
     renameSync(`${stampFile}.new`, stampFile);

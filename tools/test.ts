@@ -17,6 +17,9 @@ const { values, positionals } = parseArgs({
   },
 });
 
+// Whoever reads us has seen enough, e.g. `npm test | head`.
+process.stdout.on('error', () => process.exit(1));
+
 const unknown = values.kind.find((kind) => !(kinds as readonly string[]).includes(kind));
 const timeoutMs = Number(values.timeout) * 1000;
 const workers = Number(values.workers);

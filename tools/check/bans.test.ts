@@ -60,6 +60,7 @@ const permitted = [
   'function f() { let count = 0; count += 1; return count; }',
   'const names = new Set([1]); const f = () => names.has(1);',
   'const table: Record<string, number> = {}; table.x = 1;',
+  'const memo = new WeakMap(); function f(key: object) { memo.set(key, 1); }',
   'const table = [1]; function f() { return table[0] === 1 || table.length >= 2; }',
   'const f = (list: string[] = []) => { list.push(1); };',
   'class A { #seen = new Map(); add() { this.#seen.set(1, 2); } }',

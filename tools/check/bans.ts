@@ -109,7 +109,10 @@ function timerImports(module: Module): Violation[] {
     );
 }
 
-/** A variable at the top level, or a collection there that some function changes. */
+/**
+ * A variable at the top level, or a collection there that some function changes. A WeakMap is left alone: it can only remember what
+ * follows from its key, and is gone with it.
+ */
 function moduleState(module: Module): Violation[] {
   if (!product(module) || module.isTest || allowed('module-state', module.path)) return [];
   const depth = depths(module.code);
@@ -130,9 +133,7 @@ function moduleState(module: Module): Violation[] {
       ),
     );
   const held = [
-    ...module.code.matchAll(
-      /\bconst\s+([\w$]+)\s*(?::[^=;]*(?:=>[^=;]*)?)?=\s*(new\s+(?:Map|Set|WeakMap|WeakSet|Array)\b|\[|\{)/g,
-    ),
+    ...module.code.matchAll(/\bconst\s+([\w$]+)\s*(?::[^=;]*(?:=>[^=;]*)?)?=\s*(new\s+(?:Map|Set|Array)\b|\[|\{)/g),
   ]
     .filter((match) => atTop(match.index))
     .flatMap((match) => {
