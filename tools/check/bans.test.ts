@@ -57,6 +57,7 @@ const permitted = [
   'const mine = myrandomUUIDs;',
   'throw storeErrors.NOT_FOUND({ id });',
   'if (x) throw cause;',
+  'throw fromWireError(bytes);',
   'function f() { let count = 0; count += 1; return count; }',
   'const names = new Set([1]); const f = () => names.has(1);',
   'const table: Record<string, number> = {}; table.x = 1;',

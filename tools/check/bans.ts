@@ -45,7 +45,7 @@ export const bans: readonly Ban[] = [
   },
   {
     name: 'bare-error',
-    pattern: /\bthrow\s+(?:new\s+)?(?:\w*Error|DOMException)\s*\(/g,
+    pattern: /\bthrow\s+(?:new\s+)?(?:[A-Z]\w*Error|Error|DOMException)\s*\(/g,
     message: 'throws an error without a code: make it with the catalogue in src/errors.ts',
     applies: (module) => library(module) && !module.isTest,
   },

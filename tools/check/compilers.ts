@@ -29,7 +29,7 @@ export const biome: Rule = {
       ([, title = '', path = '', line, message = '']): Violation => ({
         path: isAbsolute(path) ? relative(realpathSync(root), path) : path,
         line: Number(line),
-        message: `${title}: ${message}; npm run format mends what can be mended`,
+        message: `${title}: ${message}${/^(format|assist)/.test(title) ? '; run npm run format' : ''}`,
       }),
     );
     return orFailure(found, status, 'biome.json', `biome ended with ${status}: ${firstLine(stderr)}`);
