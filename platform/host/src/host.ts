@@ -1,0 +1,118 @@
+import type { DescService } from '@bufbuild/protobuf';
+import { createLifecycle, type Lifecycle, type Runtime } from '@souk/kernel';
+import type { Bus } from '@souk/messaging';
+import { type Client, createClient, createInProcessTransport, createRouter, type Router, type Transport } from '@souk/rpc';
+import type { Database, DatabaseServer } from '@souk/store';
+import type { TelemetryHub } from '@souk/telemetry';
+import type { AnyService } from './any-service.ts';
+import { hostErrors } from './errors.ts';
+import { type HostedService, hostService } from './hosted-service.ts';
+import { createJobs } from './jobs.ts';
+
+export interface HostOptions {
+  readonly runtime: Runtime;
+  readonly telemetry: TelemetryHub;
+  /** Services of this process. */
+  readonly services: readonly AnyService[];
+  readonly databases: DatabaseServer;
+  readonly bus: Bus;
+  /** Resolved settings by service name. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** The way to services of other processes, by full protobuf name. Without it, every callee must be in this process. */
+  readonly remote?: (typeName: string) => Transport | undefined;
+  /** Connections per service: a number, or one by name. @default the server's own */
+  readonly poolSizes?: Readonly<Record<string, number>>;
+  /** Told what is being done, for people who wait. */
+  readonly onProgress?: (step: string) => void;
+}
+
+/** Runs any set of services in this process. */
+export interface Host {
+  readonly router: Router;
+  /** Databases and services, in the order they start; more parts, such as an HTTP server, may be added before `start`. */
+  readonly lifecycle: Lifecycle;
+  /** A client of a service, wherever it runs, for programs around the services; calls as `callerService`. */
+  client<TService extends DescService>(service: TService, callerService: string): Client<TService>;
+}
+
+export function createHost(options: HostOptions): Host {
+  const { runtime, services, telemetry, databases, onProgress = () => {} } = options;
+  const own = telemetry.forService('host');
+  const router = createRouter({ runtime, telemetry: own });
+  const inProcess = createInProcessTransport(router);
+  const here = new Set(services.flatMap(({ serves }) => serves.map(({ typeName }) => typeName)));
+  const transportTo = (typeName: string): Transport | undefined =>
+    here.has(typeName) ? inProcess : options.remote?.(typeName);
+  checkServices(services, transportTo);
+
+  const lifecycle = createLifecycle({ runtime, log: own.log });
+  const jobs = createJobs(runtime);
+  const opened: Database[] = [];
+  let hosted: HostedService[] = [];
+
+  lifecycle.add({
+    name: 'database server',
+    start: () => {
+      onProgress('starting the database');
+      return databases.start();
+    },
+    stop: () => databases.stop(),
+  });
+  lifecycle.add({
+    name: 'databases',
+    start: async () => {
+      onProgress('preparing the databases');
+      hosted = await Promise.all(
+        services.map(async (service) => {
+          const poolSize = options.poolSizes?.[service.name];
+          const db = await databases.open(service.name, poolSize === undefined ? {} : { poolSize });
+          opened.push(db);
+          return hostService({
+            service,
+            runtime,
+            telemetry: telemetry.forService(service.name),
+            settings: options.settings[service.name],
+            db,
+            bus: options.bus,
+            router,
+            transportTo: transportTo as (typeName: string) => Transport,
+            jobs,
+          });
+        }),
+      );
+    },
+    stop: async () => void (await Promise.all(opened.map((db) => db.close()))),
+  });
+  lifecycle.add({
+    name: 'services',
+    start: async () => {
+      onProgress('starting the services');
+      await Promise.all(hosted.map((service) => service.start()));
+    },
+    stop: async () => void (await Promise.all(hosted.map((service) => service.stop()))),
+    stopTimeoutMs: 20_000,
+  });
+  lifecycle.add({ name: 'jobs', start: async () => jobs.start(), stop: () => jobs.stop() });
+
+  return {
+    router,
+    lifecycle,
+    client: (service, callerService) => {
+      const transport = transportTo(service.typeName);
+      if (transport === undefined) throw hostErrors.CALLEE_MISSING({ service: callerService, callee: service.typeName });
+      return createClient(service, transport, { runtime, telemetry: own, callerService });
+    },
+  };
+}
+
+/** @throws HOST_SERVICE_TWICE, HOST_CALLEE_MISSING */
+function checkServices(services: readonly AnyService[], transportTo: (typeName: string) => Transport | undefined): void {
+  const names = new Set<string>();
+  for (const service of services) {
+    if (names.has(service.name)) throw hostErrors.SERVICE_TWICE({ service: service.name });
+    names.add(service.name);
+    for (const { typeName } of Object.values(service.calls)) {
+      if (!transportTo(typeName)) throw hostErrors.CALLEE_MISSING({ service: service.name, callee: typeName });
+    }
+  }
+}

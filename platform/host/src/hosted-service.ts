@@ -1,0 +1,122 @@
+import { type Runtime, rootContext } from '@souk/kernel';
+import { type Bus, createMessaging, type EventHandler, type Messaging, messagingMigrations } from '@souk/messaging';
+import { createClient, type Router, type Transport } from '@souk/rpc';
+import { createSagaEngine, type SagaEngine, sagaMigrations } from '@souk/saga';
+import { type Database, idempotencyMigrations, type Migration, migrate } from '@souk/store';
+import { standardMetrics, type Telemetry } from '@souk/telemetry';
+import type { AnyDeps, AnyService } from './any-service.ts';
+import type { Jobs } from './jobs.ts';
+
+export interface HostedServiceOptions {
+  readonly service: AnyService;
+  readonly runtime: Runtime;
+  readonly telemetry: Telemetry;
+  readonly settings: unknown;
+  readonly db: Database;
+  readonly bus: Bus;
+  readonly router: Router;
+  /** Finds the way to a service by its full protobuf name. */
+  readonly transportTo: (typeName: string) => Transport;
+  readonly jobs: Jobs;
+}
+
+/** One service at work in this process. */
+export interface HostedService {
+  readonly name: string;
+  /** Begins to hear events and to run sagas. Calls are served before: other services may need them to start. */
+  start(): Promise<void>;
+  /** Takes nothing new, ends or hands back what is under way. */
+  stop(): Promise<void>;
+}
+
+const MIGRATION_TIMEOUT_MS = 120_000;
+
+/** Brings the service's schema up to date, makes its dependencies and serves its methods. */
+export async function hostService(options: HostedServiceOptions): Promise<HostedService> {
+  const { service, telemetry, router, runtime } = options;
+  using ctx = rootContext({ runtime, log: telemetry.log, timeoutMs: MIGRATION_TIMEOUT_MS });
+  await migrate(options.db, ctx, migrationsOf(service));
+
+  const stops: Array<() => Promise<void>> = [];
+  const deps = {} as Writable<AnyDeps>;
+  const messaging = messagingOf(options, deps);
+  const engine = engineOf(options);
+  Object.assign(deps, {
+    ...basicsOf(options, stops),
+    events: messaging.publisher,
+    sagas: engine.sagas,
+    parts: undefined,
+  } satisfies AnyDeps);
+  deps.parts = service.parts(deps as never);
+  engine.bind(deps);
+  const handlers = await service.start(deps as never);
+  for (const served of service.serves) router.add(served, handlers as never, { telemetry });
+
+  return {
+    name: service.name,
+    start: async () => {
+      await messaging.start();
+      await engine.start();
+    },
+    stop: async () => {
+      await engine.stop();
+      await messaging.stop();
+      for (const stop of stops.reverse()) await stop();
+    },
+  };
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What the platform keeps for a service comes before the service's own tables. */
+const migrationsOf = (service: AnyService): readonly Migration[] => [
+  ...idempotencyMigrations,
+  ...messagingMigrations,
+  ...sagaMigrations,
+  ...service.migrations,
+];
+
+function basicsOf(options: HostedServiceOptions, stops: Array<() => Promise<void>>) {
+  const { service, runtime, telemetry, settings, db, jobs, transportTo } = options;
+  const clients = Object.entries(service.calls).map(([name, desc]) => {
+    const client = createClient(desc, transportTo(desc.typeName), { runtime, telemetry, callerService: service.name });
+    return [name, client] as const;
+  });
+  const businessEvents = standardMetrics(telemetry.metrics).businessEvents;
+  return {
+    runtime,
+    telemetry,
+    log: telemetry.log,
+    db,
+    settings,
+    calls: Object.fromEntries(clients) as AnyDeps['calls'],
+    count: (event: string) => businessEvents.add(1, { event }),
+    schedule: (job: Parameters<AnyDeps['schedule']>[0]) => jobs.add(service.name, telemetry.log, job),
+    onStop: (stop: () => Promise<void>) => void stops.push(stop),
+  };
+}
+
+/** Handlers are made at the first event: they are given the dependencies, of which the publisher is a part. */
+function messagingOf(options: HostedServiceOptions, deps: AnyDeps): Messaging {
+  const { service, runtime, telemetry, db, bus } = options;
+  const subscriptions = service.consumes.map(({ schema, ordered, make }) => {
+    let handler: EventHandler | undefined;
+    const handle: EventHandler = (ctx, event, delivery) => {
+      handler ??= make(deps as never);
+      return handler(ctx, event, delivery);
+    };
+    return { schema, ordered, handle };
+  });
+  return createMessaging({
+    service: service.name,
+    db,
+    bus,
+    runtime,
+    telemetry,
+    publishes: service.publishes,
+    subscriptions,
+  });
+}
+
+const engineOf = ({ service, runtime, telemetry, db }: HostedServiceOptions): SagaEngine<AnyDeps> =>
+  createSagaEngine<AnyDeps>({ service: service.name, db, runtime, telemetry, definitions: service.sagas as never });
