@@ -1,6 +1,7 @@
 import {
   create,
   type DescMessage,
+  type DescMethod,
   type DescMethodUnary,
   type DescService,
   fromBinary,
@@ -55,12 +56,14 @@ export function createClient<TService extends DescService>(
   transport: Transport,
   options: ClientOptions,
 ): Client<TService> {
-  const methods = service.methods.filter((method) => method.methodKind === 'unary');
+  const methods = service.methods.filter(isUnary);
   const entries = methods.map(
     (method) => [method.localName, clientMethod(service, method, transport, options)] as const,
   );
   return Object.freeze(Object.fromEntries(entries)) as unknown as Client<TService>;
 }
+
+const isUnary = (method: DescMethod): method is DescMethodUnary => method.methodKind === 'unary';
 
 function clientMethod(
   service: DescService,

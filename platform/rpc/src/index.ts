@@ -1,8 +1,14 @@
 export { type CallOptions, type Client, type ClientOptions, createClient } from './client.ts';
+export { connectHandler } from './connect-handler.ts';
+export { type ConnectTransportOptions, createConnectTransport, type Fetch } from './connect-transport.ts';
 export { idempotencyErrors, rpcErrors } from './errors.ts';
 export type { Handler, Handlers } from './handler.ts';
+export type { HttpCall, HttpProtocol, HttpReply, HttpTarget } from './http-call.ts';
+export { createHttpHandler, type HttpHandler, type HttpHandlerOptions } from './http-handler.ts';
 export { createInProcessTransport } from './in-process.ts';
 export type { Call, Interceptor, Next } from './interceptor.ts';
+export { problemReply } from './problem.ts';
+export { restHandler } from './rest.ts';
 export type { RoutedMethod } from './routed-method.ts';
 export { type CallFacts, createRouter, type Router, type RouterOptions } from './router.ts';
 export { readTraceparent, writeTraceparent } from './traceparent.ts';

@@ -9,7 +9,7 @@ import {
   toBinary,
   toJsonString,
 } from '@bufbuild/protobuf';
-import { type Caller, newTrace, type Runtime, rootContext } from '@souk/kernel';
+import { type Caller, newTrace, type Runtime, rootContext, type TraceContext } from '@souk/kernel';
 import { compileJsonDecoder, compileValidator, methodRules } from '@souk/schema';
 import type { Telemetry } from '@souk/telemetry';
 import { admit, admitOwner } from './access.ts';
@@ -45,6 +45,8 @@ export interface CallFacts {
   /** Milliseconds the caller still waits. */
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
+  /** Where the call stands in its trace. Default: what the headers say, or a new trace. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** Serves methods, whatever the protocol they arrive by. */
@@ -85,7 +87,7 @@ export function createRouter(options: RouterOptions): Router {
       runtime,
       timeoutMs,
       signal: facts.signal,
-      trace: readTraceparent(headers.traceparent, headers.tracestate) ?? newTrace(runtime, true),
+      trace: facts.trace ?? readTraceparent(headers.traceparent, headers.tracestate) ?? newTrace(runtime, true),
       caller: facts.caller,
     });
     const span = telemetry.tracer.start(root, method.name, { kind: 'server', attributes: { 'rpc.system': 'souk' } });
@@ -120,7 +122,7 @@ export function createRouter(options: RouterOptions): Router {
       const handler = (handlers as unknown as Record<string, AnyHandler | undefined>)[desc.localName];
       if (handler === undefined) throw rpcErrors.NO_HANDLER({ method: name });
       if (methods.has(name)) throw rpcErrors.SERVED_TWICE({ method: name });
-      methods.set(name, routedMethod(name, service, desc, handler, telemetry, options));
+      methods.set(name, routedMethod(name, service, desc as DescMethodUnary, handler, telemetry, options));
     }
   };
 

@@ -1,0 +1,43 @@
+import type { IncomingMessage } from 'node:http';
+import { kernelErrors } from '@souk/kernel';
+import { rpcErrors } from './errors.ts';
+
+/**
+ * Reads a body up to a limit; past it, nothing more is read.
+ * @throws RPC_BODY_TOO_LARGE, RPC_UNSUPPORTED_ENCODING, SOUK_CANCELED when the client is gone
+ */
+export function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> {
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') return Promise.reject(rpcErrors.UNSUPPORTED_ENCODING());
+  if (Number(request.headers['content-length'] ?? 0) > limit)
+    return Promise.reject(rpcErrors.BODY_TOO_LARGE({ limit }));
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    const onData = (chunk: Uint8Array): void => {
+      size += chunk.length;
+      if (size <= limit) return void chunks.push(chunk);
+      request.off('data', onData);
+      request.pause();
+      reject(rpcErrors.BODY_TOO_LARGE({ limit }));
+    };
+    request.on('data', onData);
+    request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)));
+    request.on('error', (cause) => reject(kernelErrors.CANCELED({}, { cause })));
+    request.on('close', () => reject(kernelErrors.CANCELED()));
+  });
+}
+
+/** @throws RPC_UNSUPPORTED_MEDIA_TYPE unless the type is one of `wanted`, in UTF-8 */
+export function demandMediaType(header: string | undefined, wanted: readonly string[]): string {
+  const [type = '', ...parameters] = (header ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
+  const charset = parameters
+    .find((parameter) => parameter.startsWith('charset='))
+    ?.slice(8)
+    .replaceAll('"', '');
+  if (wanted.includes(type) && (charset === undefined || charset === 'utf-8' || charset === 'utf8')) return type;
+  throw rpcErrors.UNSUPPORTED_MEDIA_TYPE({ wanted: wanted.join(' or ') });
+}

@@ -1,0 +1,129 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { ANONYMOUS, type Caller, fromUnknown, hasReason, newTrace, type Runtime, type SoukError } from '@souk/kernel';
+import type { Telemetry } from '@souk/telemetry';
+import { connectHandler } from './connect-handler.ts';
+import { rpcErrors } from './errors.ts';
+import { readBody } from './http-body.ts';
+import type { HttpCall, HttpProtocol, HttpReply, HttpTarget } from './http-call.ts';
+import { createHttpMetrics } from './http-metrics.ts';
+import { problemReply } from './problem.ts';
+import { restHandler } from './rest.ts';
+import type { Router } from './router.ts';
+import { readTraceparent, writeTraceparent } from './traceparent.ts';
+
+export interface HttpHandlerOptions {
+  readonly router: Router;
+  readonly runtime: Runtime;
+  readonly telemetry: Telemetry;
+  /**
+   * Who sends a request, from its headers. Nobody may be believed for a header that anybody can write: `service` is for callers who prove it.
+   * @throws an error of code `unauthenticated` for a credential that is not good
+   */
+  readonly authenticate: (headers: IncomingHttpHeaders) => Promise<Caller>;
+  readonly limits?: {
+    /** Largest body, in bytes. @default 1048576 */
+    readonly maxBodyBytes?: number;
+  };
+  /** What else is served, tried in order after Connect and REST: health, metrics, pages. */
+  readonly protocols?: readonly HttpProtocol[];
+}
+
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+const MAX_BODY_BYTES = 1_048_576;
+
+/** Serves a router over HTTP/1.1 as Connect and as REST. Every request gets an answer, whatever fails. */
+export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
+  const { runtime, telemetry, router } = options;
+  const maxBodyBytes = options.limits?.maxBodyBytes ?? MAX_BODY_BYTES;
+  const protocols = [connectHandler(router), restHandler(router), ...(options.protocols ?? [])];
+  const metrics = createHttpMetrics(telemetry);
+
+  const authenticate = async (headers: IncomingHttpHeaders, isPublic: boolean): Promise<Caller> => {
+    try {
+      return await options.authenticate(headers);
+    } catch (error) {
+      // Signing in must work with an old token in hand.
+      if (isPublic && fromUnknown(error).code === 'unauthenticated') return ANONYMOUS;
+      throw error;
+    }
+  };
+
+  const newCall = (request: IncomingMessage, signal: AbortSignal): HttpCall => {
+    const { headers } = request;
+    const url = request.url ?? '/';
+    const mark = url.indexOf('?');
+    return {
+      verb: request.method ?? 'GET',
+      path: mark === -1 ? url : url.slice(0, mark),
+      query: mark === -1 ? '' : url.slice(mark + 1),
+      headers,
+      trace:
+        readTraceparent(headers.traceparent as string | undefined, headers.tracestate as string | undefined) ??
+        newTrace(runtime, true),
+      signal,
+      readBody: () => readBody(request, maxBodyBytes),
+      authenticate: (isPublic) => authenticate(headers, isPublic),
+    };
+  };
+
+  return (request, response) => {
+    const startedMs = runtime.clock.monotonicMs();
+    metrics.connected(request.socket);
+    const gone = new AbortController();
+    const call = newCall(request, gone.signal);
+    let route = '(none)';
+    response.on('close', () => {
+      if (!response.writableFinished) gone.abort();
+      metrics.observe(call.verb, route, response.statusCode, (runtime.clock.monotonicMs() - startedMs) / 1000);
+    });
+    const answer = async (): Promise<HttpReply> => {
+      let target: HttpTarget | undefined;
+      try {
+        target = findTarget(protocols, call);
+        route = target.route;
+        return await target.handle(call);
+      } catch (thrown) {
+        const error = fromUnknown(thrown);
+        if (hasReason(error, 'SOUK_INTERNAL') && error.details.errorId === undefined) {
+          telemetry.log.error('a request failed', { traceId: call.trace.traceId, err: error });
+        }
+        return closeIfUnread((target?.fail ?? problemReply)(error, call), error);
+      }
+    };
+    answer().then(
+      (reply) => write(response, call, reply),
+      // Only a reply that cannot be built gets here.
+      (thrown) => {
+        telemetry.log.error('a reply could not be built', { traceId: call.trace.traceId, err: fromUnknown(thrown) });
+        response.destroy();
+      },
+    );
+  };
+}
+
+function findTarget(protocols: readonly HttpProtocol[], call: HttpCall): HttpTarget {
+  for (const protocol of protocols) {
+    const target = protocol(call.verb, call.path);
+    if (target !== undefined) return target;
+  }
+  throw rpcErrors.NOT_FOUND();
+}
+
+/** The rest of a body that is too large is not read: the connection cannot be used again. */
+const closeIfUnread = (reply: HttpReply, error: SoukError): HttpReply =>
+  error.httpStatus === 413 ? { ...reply, headers: { ...reply.headers, connection: 'close' } } : reply;
+
+function write(response: ServerResponse, call: HttpCall, reply: HttpReply): void {
+  if (response.destroyed) return;
+  const { body } = reply;
+  const headers: Record<string, string | number> = {
+    ...reply.headers,
+    'x-content-type-options': 'nosniff',
+    'x-trace-id': call.trace.traceId,
+    traceparent: writeTraceparent(call.trace),
+  };
+  if (body !== undefined) headers['content-length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+  response.writeHead(reply.status, headers);
+  response.end(call.verb === 'HEAD' ? undefined : body);
+}

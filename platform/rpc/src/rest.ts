@@ -1,0 +1,173 @@
+import type { DescField, Message } from '@bufbuild/protobuf';
+import { ScalarType } from '@bufbuild/protobuf';
+import type { SoukError, Violation } from '@souk/kernel';
+import type { HttpRoute } from '@souk/schema';
+import { rpcErrors } from './errors.ts';
+import { demandMediaType } from './http-body.ts';
+import type { HttpCall, HttpProtocol, HttpReply, HttpTarget } from './http-call.ts';
+import { parseJsonBody } from './json-body.ts';
+import { createPathRouter, type PathValues } from './path-router.ts';
+import { parsePathTemplate } from './path-template.ts';
+import { problemReply } from './problem.ts';
+import {
+  bindHeaders,
+  bindPathValue,
+  bindQueryValues,
+  type FieldPath,
+  headerFields,
+  resolveFieldPath,
+} from './rest-binding.ts';
+import type { RoutedMethod } from './routed-method.ts';
+import { decodeJsonRequest, encodeResponse, type Router } from './router.ts';
+
+type JsonObject = Record<string, unknown>;
+
+/** A route with all that can be worked out before its first request. */
+interface RestRoute {
+  readonly method: RoutedMethod;
+  readonly template: string;
+  readonly pathFields: ReadonlyMap<string, FieldPath>;
+  readonly bodyField: DescField | undefined;
+  readonly wholeBody: boolean;
+  readonly headerFields: ReadonlyMap<string, DescField>;
+  readonly versionField: DescField | undefined;
+}
+
+const JSON_TYPES = ['application/json'] as const;
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Serves the methods of a router as REST, by their google.api.http rules.
+ * @throws RPC_BAD_ROUTE when a rule cannot be served, or two methods claim the same verb and path
+ */
+export function restHandler(router: Router): HttpProtocol {
+  let routes = compile(router);
+  let compiledFor = router.methods.size;
+  return (verb, path) => {
+    // Services may be added while the server runs.
+    if (compiledFor !== router.methods.size) {
+      routes = compile(router);
+      compiledFor = router.methods.size;
+    }
+    const match = routes.match(verb === 'HEAD' ? 'GET' : verb, path);
+    if (match === undefined) return undefined;
+    if (match.kind === 'wrongVerb') return wrongVerb(match.allowed);
+    const { target: route, values } = match;
+    return { route: route.template, fail: problemReply, handle: (call) => handle(router, route, values, call) };
+  };
+}
+
+function wrongVerb(verbs: readonly string[]): HttpTarget {
+  const allow = (verbs.includes('GET') ? [...verbs, 'HEAD'] : verbs).join(', ');
+  return {
+    route: '(wrong verb)',
+    fail: problemReply,
+    handle: () => Promise.reject(rpcErrors.METHOD_NOT_ALLOWED({ allowed: allow }, { details: { allow } })),
+  };
+}
+
+function compile(router: Router) {
+  const routes = createPathRouter<RestRoute>();
+  for (const method of router.methods.values()) {
+    for (const rule of method.rules.routes) {
+      const segments = parsePathTemplate(rule.path, method.name);
+      if (!routes.add(rule.verb, segments, compileRoute(method, rule))) {
+        throw rpcErrors.BAD_ROUTE({ method: method.name, path: rule.path, why: 'another method has it' });
+      }
+    }
+  }
+  return routes;
+}
+
+function compileRoute(method: RoutedMethod, rule: HttpRoute): RestRoute {
+  const { input, output } = method.desc;
+  const refuse = (why: string): SoukError => rpcErrors.BAD_ROUTE({ method: method.name, path: rule.path, why });
+  const pathFields = new Map<string, FieldPath>();
+  for (const segment of parsePathTemplate(rule.path, method.name)) {
+    if (segment.kind === 'literal' || segment.field === undefined) continue;
+    const path = resolveFieldPath(input, segment.field);
+    if (path === undefined) throw refuse(`no field ${segment.field}`);
+    pathFields.set(segment.field, path);
+  }
+  const wholeBody = rule.body === '*';
+  const bodyField = wholeBody ? undefined : input.fields.find((field) => field.name === rule.body);
+  if (rule.body !== '' && !wholeBody && bodyField === undefined) throw refuse(`no field ${rule.body}`);
+  const version = output.fields.find((field) => field.name === 'version');
+  return {
+    method,
+    template: rule.path,
+    pathFields,
+    bodyField,
+    wholeBody,
+    headerFields: headerFields(input),
+    versionField: version?.scalar === ScalarType.INT32 && version.fieldKind === 'scalar' ? version : undefined,
+  };
+}
+
+async function handle(router: Router, route: RestRoute, values: PathValues, call: HttpCall): Promise<HttpReply> {
+  const { method } = route;
+  const caller = await call.authenticate(method.rules.access === 'public');
+  const body = route.wholeBody || route.bodyField !== undefined ? await call.readBody() : NOTHING;
+  const facts = {
+    caller,
+    // Node joins repeated headers; only set-cookie, which requests do not have, is a list.
+    headers: call.headers as Readonly<Record<string, string>>,
+    timeoutMs: undefined,
+    signal: call.signal,
+    trace: call.trace,
+  };
+  const response = await router.invoke(method, facts, () => readRequest(route, values, call, body));
+  return reply(route, call, response);
+}
+
+function readRequest(route: RestRoute, values: PathValues, call: HttpCall, body: Uint8Array): Message {
+  const { method, bodyField } = route;
+  const violations: Violation[] = [];
+  const isRaw = bodyField?.scalar === ScalarType.BYTES && bodyField.fieldKind === 'scalar';
+  const json: JsonObject = {};
+  if (body.length > 0 && !isRaw) demandMediaType(call.headers['content-type'], JSON_TYPES);
+  if (route.wholeBody) Object.assign(json, objectBody(body));
+  else if (bodyField !== undefined && !isRaw && body.length > 0) json[bodyField.jsonName] = parseJsonBody(body);
+  for (const [field, value] of values) bindPathValue(json, route.pathFields.get(field) ?? [], value, violations);
+  if (call.query !== '') bindQuery(json, route, call.query, violations);
+  bindHeaders(json, route.headerFields, call.headers);
+  if (violations.length > 0) throw rpcErrors.INVALID_REQUEST({}, { violations });
+  const request = decodeJsonRequest(method, json);
+  if (isRaw) (request as unknown as JsonObject)[bodyField.localName] = body;
+  return request;
+}
+
+function objectBody(body: Uint8Array): JsonObject {
+  const json = parseJsonBody(body);
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as JsonObject;
+  throw rpcErrors.INVALID_REQUEST({}, { violations: [{ pointer: '', detail: 'must be an object' }] });
+}
+
+function bindQuery(json: JsonObject, route: RestRoute, query: string, violations: Violation[]): void {
+  const parameters = new URLSearchParams(query);
+  for (const name of new Set(parameters.keys())) {
+    const path = route.wholeBody ? undefined : resolveFieldPath(route.method.desc.input, name);
+    if (path === undefined) violations.push({ pointer: `/${escapeStep(name)}`, detail: 'is not a known parameter' });
+    else bindQueryValues(json, path, parameters.getAll(name), violations);
+    if (violations.length >= 20) return;
+  }
+}
+
+const escapeStep = (name: string): string => name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1');
+
+function reply(route: RestRoute, call: HttpCall, response: Message): HttpReply {
+  const { method, versionField } = route;
+  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  if (versionField !== undefined) {
+    const etag = `"${(response as unknown as JsonObject)[versionField.localName]}"`;
+    headers.etag = etag;
+    if (isRead(call.verb) && matches(call.headers['if-none-match'], etag)) return { status: 304, headers: { etag } };
+  }
+  return { status: method.rules.creates ? 201 : 200, headers, body: encodeResponse(method, 'json', response) };
+}
+
+const isRead = (verb: string): boolean => verb === 'GET' || verb === 'HEAD';
+
+/** Weak comparison (RFC 9110): for reads, `W/"1"` and `"1"` are the same. */
+const matches = (header: string | undefined, etag: string): boolean | undefined =>
+  header?.split(',').some((each) => ['*', etag].includes(each.trim().replace(/^W\//, '')));
