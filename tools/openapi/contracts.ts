@@ -16,6 +16,7 @@ import {
   hasOption,
 } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema, MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
+import { http as httpOption } from '@souk/contracts/google/api/annotations';
 import {
   event as eventOption,
   type FieldRules,
@@ -23,7 +24,6 @@ import {
   type MethodRules,
   method as methodOption,
 } from '@souk/contracts/options/v1/options';
-import { http as httpOption } from '../../contracts/gen/google/api/annotations_pb.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 

@@ -1,7 +1,14 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { createLifecycle, type Lifecycle, type Runtime } from '@souk/kernel';
 import type { Bus } from '@souk/messaging';
-import { type Client, createClient, createInProcessTransport, createRouter, type Router, type Transport } from '@souk/rpc';
+import {
+  type Client,
+  createClient,
+  createInProcessTransport,
+  createRouter,
+  type Router,
+  type Transport,
+} from '@souk/rpc';
 import type { Database, DatabaseServer } from '@souk/store';
 import type { TelemetryHub } from '@souk/telemetry';
 import type { AnyService } from './any-service.ts';
@@ -99,14 +106,18 @@ export function createHost(options: HostOptions): Host {
     lifecycle,
     client: (service, callerService) => {
       const transport = transportTo(service.typeName);
-      if (transport === undefined) throw hostErrors.CALLEE_MISSING({ service: callerService, callee: service.typeName });
+      if (transport === undefined)
+        throw hostErrors.CALLEE_MISSING({ service: callerService, callee: service.typeName });
       return createClient(service, transport, { runtime, telemetry: own, callerService });
     },
   };
 }
 
 /** @throws HOST_SERVICE_TWICE, HOST_CALLEE_MISSING */
-function checkServices(services: readonly AnyService[], transportTo: (typeName: string) => Transport | undefined): void {
+function checkServices(
+  services: readonly AnyService[],
+  transportTo: (typeName: string) => Transport | undefined,
+): void {
   const names = new Set<string>();
   for (const service of services) {
     if (names.has(service.name)) throw hostErrors.SERVICE_TWICE({ service: service.name });

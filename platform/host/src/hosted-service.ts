@@ -69,11 +69,11 @@ export async function hostService(options: HostedServiceOptions): Promise<Hosted
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What the platform keeps for a service comes before the service's own tables. */
-const migrationsOf = (service: AnyService): readonly Migration[] => [
-  ...idempotencyMigrations,
-  ...messagingMigrations,
-  ...sagaMigrations,
-  ...service.migrations,
+const migrationsOf = (service: AnyService): readonly (readonly Migration[])[] => [
+  idempotencyMigrations,
+  messagingMigrations,
+  sagaMigrations,
+  service.migrations,
 ];
 
 function basicsOf(options: HostedServiceOptions, stops: Array<() => Promise<void>>) {
@@ -119,4 +119,4 @@ function messagingOf(options: HostedServiceOptions, deps: AnyDeps): Messaging {
 }
 
 const engineOf = ({ service, runtime, telemetry, db }: HostedServiceOptions): SagaEngine<AnyDeps> =>
-  createSagaEngine<AnyDeps>({ service: service.name, db, runtime, telemetry, definitions: service.sagas as never });
+  createSagaEngine<AnyDeps>({ db, runtime, telemetry, definitions: service.sagas as never });

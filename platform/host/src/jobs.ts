@@ -25,7 +25,8 @@ export function createJobs(runtime: Runtime): Jobs {
     try {
       await job.run(ctx);
     } catch (thrown) {
-      if (!stopping.signal.aborted) log.error('a job failed; it runs again', { job: job.name, err: fromUnknown(thrown) });
+      if (!stopping.signal.aborted)
+        log.error('a job failed; it runs again', { job: job.name, err: fromUnknown(thrown) });
     }
   };
 

@@ -65,9 +65,7 @@ export interface ServiceDefinition<
   /** Called once, before everything else that gets `deps`: makes what handlers, consumers and sagas share. */
   readonly parts: (deps: Deps<TCalls, Settings<TShape>, undefined>) => TParts;
   /** Called once, when database, clients and bus are ready. */
-  readonly start: (
-    deps: Deps<TCalls, Settings<TShape>, TParts>,
-  ) => HandlersOf<TServes> | Promise<HandlersOf<TServes>>;
+  readonly start: (deps: Deps<TCalls, Settings<TShape>, TParts>) => HandlersOf<TServes> | Promise<HandlersOf<TServes>>;
 }
 
 /** Freezes a declaration; its types flow into `parts`, `start`, `consumes` and `sagas`. */

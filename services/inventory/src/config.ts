@@ -4,7 +4,8 @@ export const inventorySettings = {
   defaultTtl: duration({
     default: '15m',
     min: '1m',
-    describe: 'How long stock is held when a reservation does not say. Shorter frees stock of lost orders sooner; longer survives a slow payment.',
+    describe:
+      'How long stock is held when a reservation does not say. Shorter frees stock of lost orders sooner; longer survives a slow payment.',
   }),
   sweepEvery: duration({
     default: '5s',

@@ -4,7 +4,8 @@ export const ordersSettings = {
   reservationTtl: duration({
     default: '15m',
     min: '1m',
-    describe: 'How long stock is held for an order that is not yet confirmed. Shorter frees stock of lost orders sooner; longer survives a slow payment.',
+    describe:
+      'How long stock is held for an order that is not yet confirmed. Shorter frees stock of lost orders sooner; longer survives a slow payment.',
   }),
   maxWait: duration({
     default: '30s',

@@ -1,3 +1,4 @@
+import type { Settings } from '@souk/config';
 import { CatalogService } from '@souk/contracts/catalog/v1/catalog';
 import { InventoryService } from '@souk/contracts/inventory/v1/inventory';
 import { LoyaltyService } from '@souk/contracts/loyalty/v1/loyalty';
@@ -5,7 +6,6 @@ import { NotificationService } from '@souk/contracts/notifications/v1/notificati
 import { PaymentService } from '@souk/contracts/payments/v1/payments';
 import { ShippingService } from '@souk/contracts/shipping/v1/shipping';
 import { UserService } from '@souk/contracts/users/v1/users';
-import type { Settings } from '@souk/config';
 import type { Deps } from '@souk/service';
 import type { ordersSettings } from './config.ts';
 import type { OrdersParts } from './parts.ts';

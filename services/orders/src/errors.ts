@@ -14,6 +14,9 @@ export const orderErrors = defineErrors('ORDERS', {
     code: 'failed_precondition',
     text: 'an order becomes {to} by the saga alone, not by hand',
   },
-  GONE_BEFORE_CONFIRMATION: { code: 'failed_precondition', text: 'the order was {status} before it could be confirmed' },
+  GONE_BEFORE_CONFIRMATION: {
+    code: 'failed_precondition',
+    text: 'the order was {status} before it could be confirmed',
+  },
   USER_INACTIVE: { code: 'failed_precondition', text: 'the user who ordered is not active' },
 });

@@ -217,11 +217,7 @@ const EXPIRE = `
   select r.*, (select count(*) from freed) as freed from r`;
 
 /** Gives back what was held too long, a batch at a time. Several sweepers share the work. */
-export async function expire(
-  sql: Sql,
-  now: Date,
-  options: { limit: number; low: number },
-): Promise<Reservation[]> {
+export async function expire(sql: Sql, now: Date, options: { limit: number; low: number }): Promise<Reservation[]> {
   const { rows } = await sql.query<Reservation>(EXPIRE, [now, options.limit, options.low]);
   return rows;
 }

@@ -14,10 +14,10 @@ export type PaymentStatus = 'PENDING' | 'AUTHORIZED' | 'CAPTURED' | 'VOIDED' | '
 export type FulfilmentStatus = 'UNALLOCATED' | 'RESERVED' | 'PREPARING' | 'IN_TRANSIT' | 'RECEIVED' | 'RETURNED';
 
 /** Minor units as decimal text: it must survive JSON, and amounts may exceed what a double holds. */
-export interface Money {
+export type Money = {
   readonly currency: string;
   readonly minorUnits: string;
-}
+};
 
 /** A snapshot taken when the order was placed. */
 export interface OrderLine {

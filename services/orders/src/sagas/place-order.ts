@@ -1,6 +1,6 @@
 import { Payment_Status } from '@souk/contracts/payments/v1/payments';
 import type { Context } from '@souk/kernel';
-import { saga, type SagaFailure } from '@souk/saga';
+import { type SagaFailure, saga } from '@souk/saga';
 import { moneyMessage } from '../api/order-message.ts';
 import type { OrdersDeps } from '../deps.ts';
 import type { Money } from '../domain/order.ts';
@@ -10,12 +10,12 @@ import { confirmOrder } from '../usecases/confirm-order.ts';
 import { rejectOrder } from '../usecases/reject-order.ts';
 
 /** No personal data: the address is read when it is needed. The saga has the id of its order. */
-export interface PlaceOrderInput {
+export type PlaceOrderInput = {
   readonly userId: string;
   readonly lines: readonly { readonly productId: string; readonly quantity: number }[];
   readonly total: Money;
   readonly paymentMethodId: string;
-}
+};
 
 /**
  * Carries an order from PLACED to CONFIRMED and out of the door, or back to nothing.
@@ -47,7 +47,8 @@ export const placeOrderSaga = saga<OrdersDeps, PlaceOrderInput>('place-order', 1
       });
       return { reservationId: id };
     },
-    undo: (ctx, { sagaId }, deps) => deps.calls.inventory.releaseStock(ctx, { orderId: sagaId, reason: 'ORDER_REJECTED' }),
+    undo: (ctx, { sagaId }, deps) =>
+      deps.calls.inventory.releaseStock(ctx, { orderId: sagaId, reason: 'ORDER_REJECTED' }),
   })
   .step('authorize-payment', {
     kind: 'compensatable',
@@ -62,7 +63,8 @@ export const placeOrderSaga = saga<OrdersDeps, PlaceOrderInput>('place-order', 1
       });
       return { paymentId: id };
     },
-    undo: (ctx, { sagaId }, deps) => deps.calls.payments.voidPayment(ctx, { orderId: sagaId, reason: 'ORDER_REJECTED' }),
+    undo: (ctx, { sagaId }, deps) =>
+      deps.calls.payments.voidPayment(ctx, { orderId: sagaId, reason: 'ORDER_REJECTED' }),
   })
   .step('confirm-order', {
     kind: 'pivot',

@@ -19,7 +19,10 @@ export async function saveAddress(sql: Sql, orderId: string, userId: string, add
 }
 
 /** @returns no entry for orders whose address was erased */
-export async function findAddresses(sql: Sql, orderIds: readonly string[]): Promise<ReadonlyMap<string, StoredAddress>> {
+export async function findAddresses(
+  sql: Sql,
+  orderIds: readonly string[],
+): Promise<ReadonlyMap<string, StoredAddress>> {
   const { rows } = await sql.query<{ order_id: string; address: StoredAddress }>(
     'select order_id, address from order_address where order_id = any($1)',
     [orderIds],

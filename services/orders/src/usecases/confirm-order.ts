@@ -10,7 +10,12 @@ import { orderErrors } from '../errors.ts';
  *
  * @throws ORDERS_GONE_BEFORE_CONFIRMATION
  */
-export async function confirmOrder(ctx: Context, deps: OrdersDeps, orderId: string, paymentId: string): Promise<object> {
+export async function confirmOrder(
+  ctx: Context,
+  deps: OrdersDeps,
+  orderId: string,
+  paymentId: string,
+): Promise<Record<string, never>> {
   const { orders, waiters } = deps.parts;
   const at = new Date(deps.runtime.clock.now()).toISOString();
   await orders.retrying(ctx, async (tx) => {

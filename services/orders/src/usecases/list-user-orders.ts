@@ -4,7 +4,7 @@ import { decodePageToken, encodePageToken, pageSize } from '@souk/service';
 import { statusName } from '../api/order-message.ts';
 import type { OrdersDeps } from '../deps.ts';
 import type { Order } from '../domain/order.ts';
-import { listUserOrders as query, type OrderPosition } from '../store/order-view.ts';
+import { type OrderPosition, listUserOrders as query } from '../store/order-view.ts';
 import { showOrders } from './show-order.ts';
 
 export const listUserOrders = (deps: OrdersDeps) => async (ctx: Context, request: ListUserOrdersRequest) => {

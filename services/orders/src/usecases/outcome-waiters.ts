@@ -18,7 +18,11 @@ const POLL_MS = 500;
 export function createOutcomeWaiters(runtime: Runtime): OutcomeWaiters {
   const waiting = new Map<string, Set<(order: Order) => void>>();
 
-  const heard = (orderId: string, maxMs: number, signal: AbortSignal): { next: Promise<Order | undefined>; stop(): void } => {
+  const heard = (
+    orderId: string,
+    maxMs: number,
+    signal: AbortSignal,
+  ): { next: Promise<Order | undefined>; stop(): void } => {
     const { promise, resolve, reject } = Promise.withResolvers<Order | undefined>();
     const listeners = waiting.get(orderId) ?? new Set();
     waiting.set(orderId, listeners.add(resolve));

@@ -3,7 +3,7 @@ import { OrderPlacedSchema } from '@souk/contracts/orders/v1/events';
 import { OrderSchema, type PlaceOrderRequest, PlaceOrderRequestSchema } from '@souk/contracts/orders/v1/orders';
 import type { Context } from '@souk/kernel';
 import { actorOf, subjectOf } from '@souk/service';
-import { findReplay, fingerprint, idempotent } from '@souk/store';
+import { findReplay, fingerprintOf, idempotent } from '@souk/store';
 import { lineMessage, moneyMessage, orderMessage, timestamp } from '../api/order-message.ts';
 import type { OrdersDeps } from '../deps.ts';
 import type { Order } from '../domain/order.ts';
@@ -52,7 +52,8 @@ export function placeOrder(deps: OrdersDeps) {
       scope: `orders/PlaceOrder/${userId}`,
       key: ctx.idempotencyKey ?? '',
       // How long to wait is not part of what is asked for.
-      fingerprint: fingerprint(toBinary(PlaceOrderRequestSchema, { ...request, prefer: '' })),
+      fingerprint: fingerprintOf('PlaceOrder', toBinary(PlaceOrderRequestSchema, { ...request, prefer: '' })),
+      runtime,
     };
     const waitMs = Math.min(requestedWaitMs(request.prefer), deps.settings.maxWait, ctx.remainingMs() / 2);
     const answer = async (response: Uint8Array) => {
@@ -71,7 +72,7 @@ export function placeOrder(deps: OrdersDeps) {
     const at = new Date(runtime.clock.now()).toISOString();
     const address = { ...(request.shippingAddress as NonNullable<typeof request.shippingAddress>) };
     const { response } = await db.tx(ctx, (tx) =>
-      idempotent(tx, { ...key, runtime }, async () => {
+      idempotent(tx, key, async () => {
         const actor = actorOf(ctx);
         const order = await orders.create(tx, { type: 'OrderPlaced', orderId, userId, lines, total, at, actor });
         await saveAddress(tx, orderId, userId, address);
@@ -105,4 +106,3 @@ function requestedWaitMs(prefer: string): number {
   const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,5})"?/i.exec(prefer)?.[1];
   return seconds === undefined ? 0 : Number(seconds) * 1000;
 }
-

@@ -1,0 +1,31 @@
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { type GetPointsRequest, PointsEntry_Reason } from '@souk/contracts/loyalty/v1/loyalty';
+import type { Context } from '@souk/kernel';
+import { decodePageToken, encodePageToken, pageSize } from '@souk/service';
+import type { LoyaltyDeps } from '../deps.ts';
+import { findBalance, listEntries } from '../store/points-repository.ts';
+
+export const getPoints = (deps: LoyaltyDeps) => async (ctx: Context, request: GetPointsRequest) => {
+  const { userId } = request;
+  const sql = deps.db.at(ctx);
+  const list = `points of ${userId}`;
+  const limit = pageSize(request.pageSize);
+  const before = decodePageToken(request.pageToken, list, 1)?.[0];
+  const [balance, found] = await Promise.all([
+    findBalance(sql, userId),
+    listEntries(sql, { userId, before, limit: limit + 1 }),
+  ]);
+  const shown = found.slice(0, limit);
+  const last = shown.at(-1);
+  return {
+    userId,
+    balance,
+    entries: shown.map((entry) => ({
+      orderId: entry.order_id,
+      points: entry.points,
+      reason: PointsEntry_Reason[entry.reason],
+      at: timestampFromDate(entry.at),
+    })),
+    nextPageToken: found.length > limit && last ? encodePageToken(list, [String(last.id)]) : '',
+  };
+};
