@@ -1,5 +1,6 @@
-import { fromUnknown, hasReason, isSoukError } from '@souk/kernel';
+import { fromUnknown, hasReason, isSoukError, type Runtime } from '@souk/kernel';
 import { fromConnectError } from './connect-error.ts';
+import { withinDeadline } from './deadline.ts';
 import { rpcErrors } from './errors.ts';
 import type { Transport } from './wire.ts';
 
@@ -17,6 +18,8 @@ export interface ConnectTransportOptions {
   /** Where the services are: `http://127.0.0.1:8080`. */
   readonly baseUrl: string;
   readonly fetch: Fetch;
+  /** Keeps deadlines. */
+  readonly runtime: Runtime;
   /** Added to every call: a credential, for example. Asked for each call. */
   readonly headers?: () => Readonly<Record<string, string>>;
 }
@@ -35,21 +38,27 @@ export function createConnectTransport(options: ConnectTransportOptions): Transp
         'content-type': type,
         'connect-protocol-version': '1',
       };
-      const limits: AbortSignal[] = request.signal ? [request.signal] : [];
-      if (timeoutMs !== undefined && Number.isFinite(timeoutMs)) {
-        headers['connect-timeout-ms'] = String(Math.max(1, Math.floor(timeoutMs)));
-        limits.push(AbortSignal.timeout(Math.max(1, timeoutMs)));
-      }
+      const limit = Number.isFinite(timeoutMs)
+        ? Math.max(1, Math.floor(timeoutMs as number))
+        : Number.POSITIVE_INFINITY;
+      if (limit !== Number.POSITIVE_INFINITY) headers['connect-timeout-ms'] = String(limit);
+      const over = new AbortController();
       const body = request.body as Uint8Array<ArrayBuffer>;
       try {
-        const signal = AbortSignal.any(limits);
-        const response = await options.fetch(`${baseUrl}/${method}`, { method: 'POST', headers, body, signal });
-        const answer = new Uint8Array(await response.arrayBuffer());
+        const exchange = async () => {
+          const url = `${baseUrl}/${method}`;
+          const response = await options.fetch(url, { method: 'POST', headers, body, signal: over.signal });
+          return { response, answer: new Uint8Array(await response.arrayBuffer()) };
+        };
+        const { response, answer } = await withinDeadline(options.runtime, limit, request.signal, exchange());
         if (response.status !== 200) throw fromConnectError(parse(answer), response.status);
         if (response.headers.get('content-type')?.split(';')[0] !== type) throw rpcErrors.BAD_ANSWER({ service });
         return { headers: {}, body: answer };
       } catch (thrown) {
         throw explain(thrown, service);
+      } finally {
+        // Ends an exchange that nobody waits for any more; one that is over takes no notice.
+        over.abort();
       }
     },
   };
