@@ -124,10 +124,10 @@ function readRequest(route: RestRoute, values: PathValues, call: HttpCall, body:
   const { method, bodyField } = route;
   const violations: Violation[] = [];
   const isRaw = bodyField?.scalar === ScalarType.BYTES && bodyField.fieldKind === 'scalar';
-  const json: JsonObject = {};
   if (body.length > 0 && !isRaw) demandMediaType(call.headers['content-type'], JSON_TYPES);
-  if (route.wholeBody) Object.assign(json, objectBody(body));
-  else if (bodyField !== undefined && !isRaw && body.length > 0) json[bodyField.jsonName] = parseJsonBody(body);
+  // The parsed object itself: copying it would turn a key __proto__ into a prototype.
+  const json: JsonObject = route.wholeBody ? objectBody(body) : {};
+  if (bodyField !== undefined && !isRaw && body.length > 0) json[bodyField.jsonName] = parseJsonBody(body);
   for (const [field, value] of values) bindPathValue(json, route.pathFields.get(field) ?? [], value, violations);
   if (call.query !== '') bindQuery(json, route, call.query, violations);
   bindHeaders(json, route.headerFields, call.headers);
