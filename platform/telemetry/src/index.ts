@@ -1,3 +1,16 @@
+export { telemetryErrors } from './errors.ts';
+export { createTelemetryHub, type TelemetryHub, type TelemetryHubOptions } from './hub.ts';
+export type { LogDestination } from './log.ts';
+export { LOG_LEVELS, type LogLevel } from './log-format.ts';
 export type { Counter, Gauge, Histogram, HistogramDefinition, Labels, MetricDefinition, Metrics } from './metrics.ts';
+export type { Fetch } from './otlp-exporter.ts';
+export { scrub } from './redaction.ts';
+export { createRegistry, DEFAULT_BUCKETS, METRICS_CONTENT_TYPE, type Registry } from './registry.ts';
+export { silentTelemetry } from './silent-telemetry.ts';
+export { createSpanBatcher, type SpanBatcher, type SpanBatcherOptions } from './span-batcher.ts';
+export { collectSpans, type SpanCollector } from './span-collector.ts';
+export type { SpanEvent, SpanExporter, SpanLink, SpanRecord, SpanSink } from './span-record.ts';
+export { type StandardMetrics, standardMetrics, startBusinessEvents, startHttpRoute } from './standard-metrics.ts';
 export type { Telemetry } from './telemetry.ts';
+export { formatTraceparent, parseTraceparent } from './traceparent.ts';
 export type { Attributes, Span, SpanKind, SpanOptions, Tracer } from './tracer.ts';
