@@ -12,10 +12,14 @@ export interface QueryResult<TRow> {
  *
  * Types: int8 and numeric arrive as bigint and string, timestamptz as Date, jsonb parsed, bytea as Uint8Array. In `values`,
  * bigint, Date, Uint8Array, arrays and (for jsonb) strings made by JSON.stringify are accepted.
+ * date and timestamp without zone arrive as strings, bigint[] as bigint[].
+ *
+ * A comment at the very start names the operation in metrics and spans: `/* reserve-stock *\/ UPDATE …`.
  *
  * @throws SoukError: unique violation `STORE_UNIQUE_VIOLATION` (details.constraint), check violation `STORE_CHECK_VIOLATION`,
- * foreign key `STORE_FOREIGN_KEY_VIOLATION`, serialization failure and deadlock `STORE_CONFLICT` (retry later), statement timeout and cancellation as
- * deadline_exceeded or canceled, connection trouble `STORE_UNAVAILABLE` (retry later; unknownOutcome when a COMMIT was under way).
+ * foreign key `STORE_FOREIGN_KEY_VIOLATION`, serialization failure and deadlock `STORE_CONFLICT` (retry later), statement timeout
+ * and cancellation as deadline_exceeded or canceled, no free connection in time `STORE_POOL_EXHAUSTED`, connection trouble
+ * `STORE_UNAVAILABLE` (retry later: nothing happened) or `STORE_OUTCOME_UNKNOWN` (a COMMIT or a statement of its own was under way).
  */
 export interface Sql {
   query<TRow = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<QueryResult<TRow>>;
@@ -24,6 +28,8 @@ export interface Sql {
 export interface Transaction extends Sql {
   /** The context of the transaction's attempt. */
   readonly ctx: Context;
+  /** Runs one or more statements without values, unprepared. For what is run once: migrations. */
+  script(text: string): Promise<void>;
   /** Runs after the commit was acknowledged, in the order of registration; not at all on rollback. Must not throw. */
   afterCommit(run: () => void): void;
 }
@@ -48,7 +54,10 @@ export interface Database {
    */
   tx<T>(ctx: Context, work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** A connection of its own that listens. `onNotify` runs per notification; `onReconnect` after a gap, when some may be lost. */
-  listen(channel: string, handlers: { onNotify(payload: string): void; onReconnect(): void }): Promise<{ close(): Promise<void> }>;
+  listen(
+    channel: string,
+    handlers: { onNotify(payload: string): void; onReconnect(): void },
+  ): Promise<{ close(): Promise<void> }>;
   close(): Promise<void>;
 }
 

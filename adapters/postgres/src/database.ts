@@ -1,0 +1,116 @@
+import { type Context, fromUnknown, isSoukError, type Logger, type Runtime } from '@souk/kernel';
+import type { Database, Sql } from '@souk/store';
+import type { Telemetry } from '@souk/telemetry';
+import type { PostgresAddress } from './address.ts';
+import { fromDriver, isStalePlan } from './errors.ts';
+import { createListener } from './listener.ts';
+import { createObserver, type Observer } from './observe.ts';
+import { type PoolOptions, poolDefaults } from './options.ts';
+import { createPool, type Pool } from './pool.ts';
+import { createStatements, type Statement } from './statements.ts';
+import { runTransaction } from './transaction.ts';
+
+export interface DatabaseInit {
+  /** Name of the service. */
+  readonly service: string;
+  readonly address: PostgresAddress;
+  readonly runtime: Runtime;
+  readonly log: Logger;
+  readonly telemetry?: Telemetry | undefined;
+  readonly options?: Partial<PoolOptions> | undefined;
+}
+
+/** What statements of a database share. */
+export interface Session {
+  readonly service: string;
+  readonly runtime: Runtime;
+  readonly pool: Pool;
+  readonly observer: Observer;
+  readonly statements: { of(text: string): Statement };
+}
+
+/** Opens a pool; connects when the first statement comes. */
+export function createDatabase(init: DatabaseInit): Database {
+  const { service, address, runtime, log } = init;
+  const options = { ...poolDefaults, ...init.options };
+  const connectionInit = { address, applicationName: `souk-${service}`, runtime, options };
+  const pool = createPool(service, connectionInit);
+  const session: Session = {
+    service,
+    runtime,
+    pool,
+    observer: createObserver({
+      telemetry: init.telemetry,
+      runtime,
+      database: address.database,
+      slowMs: options.slowMs,
+      pool: pool.state,
+    }),
+    statements: createStatements(() => log.warn('too many SQL texts: more are not prepared', { service })),
+  };
+  const listener = createListener({ ...connectionInit, log });
+  return {
+    name: service,
+    at: (ctx) => new SingleStatements(session, ctx),
+    tx: (ctx, work, transaction = {}) => runTransaction(session, ctx, work, transaction),
+    listen: (channel, handlers) => listener.listen(channel, handlers),
+    close: async () => {
+      await Promise.all([listener.close(), pool.close()]);
+    },
+  };
+}
+
+class SingleStatements implements Sql {
+  readonly #session: Session;
+  readonly #ctx: Context;
+
+  constructor(session: Session, ctx: Context) {
+    this.#session = session;
+    this.#ctx = ctx;
+  }
+
+  async query<TRow>(text: string, values?: readonly unknown[]): Promise<{ rows: TRow[]; rowCount: number }> {
+    const statement = this.#session.statements.of(text);
+    try {
+      return await this.#once<TRow>(statement, values);
+    } catch (error) {
+      // A table changed under a prepared statement. Nothing ran, and that connection is gone.
+      if (isSoukError(error) && isStalePlan(error.cause)) return this.#once<TRow>(statement, values);
+      throw error;
+    }
+  }
+
+  async #once<TRow>(
+    statement: Statement,
+    values: readonly unknown[] | undefined,
+  ): Promise<{ rows: TRow[]; rowCount: number }> {
+    const ctx = this.#ctx;
+    const { pool, observer } = this.#session;
+    ctx.throwIfDone();
+    const connection = pool.take() ?? (await pool.wait(ctx));
+    const { signal } = ctx;
+    let canceling: Promise<void> | undefined;
+    const onAbort = (): void => {
+      canceling = connection.cancel();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    const span = observer.span(ctx, statement);
+    const beganMs = observer.begin();
+    try {
+      const result = await connection.run(statement, values);
+      observer.end(ctx, statement, beganMs, span, undefined);
+      // The request to cancel came too late for this statement and must not hit the next.
+      if (canceling !== undefined) connection.destroy();
+      return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+    } catch (thrown) {
+      if (isStalePlan(thrown)) connection.destroy();
+      const error = fromDriver(thrown, true);
+      observer.end(ctx, statement, beganMs, span, error);
+      throw canceling !== undefined && error.reason === 'STORE_CANCELED' ? fromUnknown(signal.reason) : error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      if (canceling === undefined) pool.release(connection);
+      else void canceling.then(() => pool.release(connection));
+    }
+  }
+}

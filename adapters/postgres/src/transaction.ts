@@ -1,0 +1,196 @@
+import { type Context, fromUnknown, hasReason, kernelErrors, type SoukError } from '@souk/kernel';
+import { storeErrors, type Transaction, type TransactionOptions } from '@souk/store';
+import type { Connection } from './connection.ts';
+import type { Session } from './database.ts';
+import { fromDriver, isStalePlan } from './errors.ts';
+import type { Statement } from './statements.ts';
+
+const ATTEMPTS = 5;
+
+/** Waits between attempts are drawn from 0 up to this, doubled each time, in milliseconds. */
+const FIRST_WAIT_MS = 10;
+const LONGEST_WAIT_MS = 320;
+
+const COMMIT: Statement = { text: 'COMMIT', name: undefined, operation: 'COMMIT' };
+
+/** Runs `work` until it commits, fails for good or has used up its attempts. */
+export async function runTransaction<T>(
+  session: Session,
+  ctx: Context,
+  work: (tx: Transaction) => Promise<T>,
+  options: TransactionOptions,
+): Promise<T> {
+  const attempts = options.attempts ?? ATTEMPTS;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await runAttempt(session, ctx, work, options);
+    } catch (thrown) {
+      const error = fromUnknown(thrown);
+      if (attempt >= attempts || !hasReason(error, 'STORE_CONFLICT')) throw thrown;
+      const { random, timers } = session.runtime;
+      await timers.sleep(random.next() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt), ctx.signal);
+    }
+  }
+}
+
+async function runAttempt<T>(
+  session: Session,
+  ctx: Context,
+  work: (tx: Transaction) => Promise<T>,
+  options: TransactionOptions,
+): Promise<T> {
+  ctx.throwIfDone();
+  const connection = session.pool.take() ?? (await session.pool.wait(ctx));
+  const tx = new Attempt(session, ctx, connection, options);
+  const { signal } = ctx;
+  const onAbort = (): void => tx.cancel();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const result = await work(tx);
+    await tx.commit();
+    return result;
+  } catch (thrown) {
+    await tx.rollback();
+    throw tx.meaningOf(thrown);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    tx.release();
+  }
+}
+
+type Phase = 'new' | 'open' | 'committing' | 'over';
+
+/** One attempt. BEGIN goes out with the first statement, in one packet; a transaction without statements costs nothing. */
+class Attempt implements Transaction {
+  readonly ctx: Context;
+  readonly #session: Session;
+  readonly #connection: Connection;
+  readonly #options: TransactionOptions;
+  readonly #afterCommit: (() => void)[] = [];
+  #phase: Phase = 'new';
+  /** Statements that were sent and not answered. */
+  #running = 0;
+  #canceling: Promise<void> | undefined;
+
+  constructor(session: Session, ctx: Context, connection: Connection, options: TransactionOptions) {
+    this.#session = session;
+    this.ctx = ctx;
+    this.#connection = connection;
+    this.#options = options;
+  }
+
+  async query<TRow>(text: string, values?: readonly unknown[]): Promise<{ rows: TRow[]; rowCount: number }> {
+    const statement = this.#session.statements.of(text);
+    const result = await this.#send(statement, () => this.#connection.run(statement, values));
+    return { rows: result.rows as TRow[], rowCount: result.rowCount ?? 0 };
+  }
+
+  async script(text: string): Promise<void> {
+    await this.#send({ text, name: undefined, operation: 'SCRIPT' }, () => this.#connection.script(text));
+  }
+
+  afterCommit(run: () => void): void {
+    this.#afterCommit.push(run);
+  }
+
+  cancel(): void {
+    // A COMMIT under way is let finish: its outcome is worth more than the time.
+    if (this.#running > 0 && this.#phase === 'open') this.#canceling = this.#connection.cancel();
+  }
+
+  async commit(): Promise<void> {
+    if (this.#phase === 'open') {
+      this.ctx.throwIfDone();
+      this.#phase = 'committing';
+      const { command } = await this.#observed(COMMIT, this.#connection.script('COMMIT'), true);
+      this.#phase = 'over';
+      // PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and does not call it an error.
+      if (command !== 'COMMIT') throw storeErrors.TRANSACTION_ABORTED();
+    }
+    this.#phase = 'over';
+    for (const run of this.#afterCommit) {
+      try {
+        run();
+      } catch (error) {
+        this.ctx.log.error('work after a commit failed', { err: fromUnknown(error) });
+      }
+    }
+  }
+
+  async rollback(): Promise<void> {
+    const { phase } = { phase: this.#phase };
+    this.#phase = 'over';
+    if (phase === 'new' || phase === 'over') return;
+    if (phase === 'committing') {
+      if (!this.#connection.broken) this.#connection.destroy();
+      return;
+    }
+    try {
+      await this.#canceling;
+      if (!this.#connection.broken) await this.#connection.script('ROLLBACK');
+    } catch {
+      // The server undoes what a lost connection leaves open, so there is nothing more to do, or to tell.
+      this.#connection.destroy();
+    }
+  }
+
+  /** The caller's reason for giving up says more than the database's word for it. */
+  meaningOf(thrown: unknown): unknown {
+    return this.#canceling !== undefined && hasReason(thrown, 'STORE_CANCELED')
+      ? fromUnknown(this.ctx.signal.reason)
+      : thrown;
+  }
+
+  release(): void {
+    const { pool } = this.#session;
+    if (this.#canceling === undefined) pool.release(this.#connection);
+    else void this.#canceling.then(() => pool.release(this.#connection));
+  }
+
+  #send<TResult>(statement: Statement, send: () => Promise<TResult>): Promise<TResult> {
+    if (this.#phase === 'open') {
+      this.ctx.throwIfDone();
+      return this.#observed(statement, send(), false);
+    }
+    if (this.#phase !== 'new') throw kernelErrors.NOT_STARTED({ part: 'a transaction that is over' });
+    this.#phase = 'open';
+    return this.#begin(statement, send);
+  }
+
+  async #begin<TResult>(statement: Statement, send: () => Promise<TResult>): Promise<TResult> {
+    let answers: [Promise<unknown>, Promise<TResult>] | undefined;
+    this.#connection.together(() => {
+      answers = [this.#connection.script(beginText(this.#options, this.ctx)), send()];
+    });
+    const [begun, answer] = answers as unknown as [Promise<unknown>, Promise<TResult>];
+    const both = Promise.all([begun, answer]).then(([, result]) => result);
+    return this.#observed(statement, both, false);
+  }
+
+  async #observed<TResult>(statement: Statement, answer: Promise<TResult>, atStake: boolean): Promise<TResult> {
+    const { observer } = this.#session;
+    const span = observer.span(this.ctx, statement);
+    const beganMs = observer.begin();
+    let error: SoukError | undefined;
+    this.#running++;
+    try {
+      return await answer;
+    } catch (thrown) {
+      error = fromDriver(thrown, atStake);
+      if (isStalePlan(thrown)) this.#connection.destroy();
+      throw error;
+    } finally {
+      this.#running--;
+      observer.end(this.ctx, statement, beganMs, span, error);
+    }
+  }
+}
+
+function beginText({ isolation, readOnly }: TransactionOptions, ctx: Context): string {
+  const begin = `BEGIN${isolation === undefined || isolation === 'read committed' ? '' : ` ISOLATION LEVEL ${isolation}`}${readOnly ? ' READ ONLY' : ''}`;
+  const leftMs = Math.min(ctx.remainingMs(), 2_147_483_647);
+  // The server's own limit holds when this process is frozen and can cancel nothing.
+  return ctx.deadlineMs === Number.POSITIVE_INFINITY
+    ? begin
+    : `${begin}; SET LOCAL statement_timeout = ${Math.max(1, Math.ceil(leftMs))}`;
+}
