@@ -21,6 +21,7 @@ export {
 export { createIds, type Ids, isId } from './ids.ts';
 export { createLifecycle, type Lifecycle, type Part } from './lifecycle.ts';
 export { type LogFields, type Logger, silentLogger } from './logger.ts';
+export { raceAbort } from './race-abort.ts';
 export type { Random } from './random.ts';
 export { type Runtime, systemRuntime } from './runtime.ts';
 export {
