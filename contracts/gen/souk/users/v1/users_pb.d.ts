@@ -803,14 +803,14 @@ export declare type Jwk = Message<"souk.users.v1.Jwk"> & {
   crv: string;
 
   /**
-   * First coordinate, or the key of a curve that has one coordinate.
+   * First coordinate of the point, base64url.
    *
    * @generated from field: string x = 3;
    */
   x: string;
 
   /**
-   * Second coordinate, for curves that have two.
+   * Second coordinate of the point, base64url.
    *
    * @generated from field: string y = 4;
    */
