@@ -1,0 +1,2 @@
+export { smtpErrors } from './errors.ts';
+export { createSmtpTransport, type Mail, type SmtpOptions, type SmtpTransport } from './smtp-transport.ts';

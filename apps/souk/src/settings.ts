@@ -1,0 +1,105 @@
+import { choice, decimal, duration, flag, integer, port, secret, text, url } from '@souk/config';
+import { services } from './services.ts';
+
+/** Settings of the process itself. */
+const processSections = {
+  http: {
+    port: port({ default: 8080, env: 'PORT', describe: 'Port for REST, Connect and the web pages; 0: any free one.' }),
+    host: text({
+      default: '127.0.0.1',
+      env: 'HOST',
+      describe: 'Address to listen on. 127.0.0.1 is reached from this machine only; 0.0.0.0 from everywhere.',
+    }),
+    drain: duration({
+      default: '10s',
+      max: '5m',
+      describe: 'Longest wait for requests under way when stopping. Longer loses fewer answers; shorter stops sooner.',
+    }),
+  },
+  store: {
+    data: text({
+      default: '.souk',
+      env: 'SOUK_DATA',
+      describe: 'Folder of the embedded database and of everything that is kept.',
+    }),
+    databaseUrl: url({
+      optional: true,
+      env: 'DATABASE_URL',
+      schemes: ['postgres', 'postgresql'],
+      describe: 'A PostgreSQL (15 or newer) to use instead of the embedded one; each service gets a database on it.',
+    }),
+    poolSize: integer({
+      default: 10,
+      min: 2,
+      max: 200,
+      describe:
+        'Connections of each service at most. More serve more calls at once; all of them must fit on the server.',
+    }),
+  },
+  log: {
+    level: choice(['debug', 'info', 'warn', 'error'], {
+      default: 'info',
+      env: 'LOG_LEVEL',
+      describe: 'Lines below this level are not written.',
+    }),
+    format: choice(['auto', 'json', 'pretty'], {
+      default: 'auto',
+      env: 'LOG_FORMAT',
+      describe: 'json for machines, pretty for people; auto: pretty on a terminal.',
+    }),
+  },
+  telemetry: {
+    otlpEndpoint: url({
+      optional: true,
+      env: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+      schemes: ['http', 'https'],
+      describe: 'Base URL of an OpenTelemetry collector (OTLP over HTTP). Without it no span leaves the process.',
+    }),
+    sampleRatio: decimal({
+      default: 1,
+      min: 0,
+      max: 1,
+      describe: 'Part of the traces that begin here and are sent. Lower costs less; higher shows more.',
+    }),
+  },
+  admin: {
+    email: text({ default: 'admin@souk.local', describe: 'E-mail of the first administrator.' }),
+    password: secret({
+      optional: true,
+      env: 'SOUK_ADMIN_PASSWORD',
+      describe: 'Password of the first administrator; without it a random one is printed once, at the first start.',
+    }),
+  },
+  demo: {
+    products: integer({
+      default: 1000,
+      min: 0,
+      max: 1_000_000,
+      describe: 'Products made for an empty catalog at start; 0: none.',
+    }),
+    seed: integer({ default: 1, min: 0, describe: 'The same seed makes the same products.' }),
+  },
+  provider: {
+    embedded: flag({
+      default: true,
+      describe: 'Run the demonstration payment provider beside the shop. Off: payments.providerUrl names another.',
+    }),
+  },
+  smtp: {
+    url: url({
+      optional: true,
+      env: 'SMTP_URL',
+      schemes: ['smtp', 'smtps'],
+      describe: 'Mail server for real e-mail. Without it mail goes to the built-in mailbox only.',
+    }),
+    from: text({ default: 'souk <shop@souk.local>', describe: 'Sender of e-mail.' }),
+  },
+};
+
+/** All settings: a section for each part of the process and each service. */
+export const sections = {
+  ...processSections,
+  ...(Object.fromEntries(services.map(({ name, settings }) => [name, settings])) as ServiceSections),
+};
+
+type ServiceSections = { readonly [S in (typeof services)[number] as S['name']]: S['settings'] };

@@ -1,0 +1,2 @@
+export type { ChannelName, Channels, OutgoingMessage, Transport } from './channels.ts';
+export { notifications } from './service.ts';

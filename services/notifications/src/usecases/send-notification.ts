@@ -1,0 +1,27 @@
+import { Notification_Channel, type SendNotificationRequest } from '@souk/contracts/notifications/v1/notifications';
+import type { Context } from '@souk/kernel';
+import { notificationMessage } from '../api/notification-message.ts';
+import type { ChannelName } from '../channels.ts';
+import type { NotificationsDeps } from '../deps.ts';
+import { notificationErrors } from '../errors.ts';
+import type { Notification } from '../store/notification-repository.ts';
+import { compose, findContact } from './compose.ts';
+
+/** An administrator writes to a user. */
+export const sendNotification = (deps: NotificationsDeps) => async (ctx: Context, request: SendNotificationRequest) => {
+  const { userId, template, data, subject, body } = request;
+  if (template === '' && (subject === '' || body === '')) throw notificationErrors.NOTHING_TO_SAY();
+  const contact = await findContact(ctx, deps, userId);
+  if (contact === undefined) throw notificationErrors.USER_UNKNOWN({ userId });
+  const channel = request.channel || Notification_Channel.EMAIL;
+  const [made] = await compose(deps.db.at(ctx), deps, contact, {
+    userId,
+    template,
+    data,
+    ...(template === '' && { text: { subject, body } }),
+    channel: Notification_Channel[channel] as ChannelName,
+    dedupKey: deps.runtime.ids.uuid(),
+  });
+  if (made === undefined) throw notificationErrors.USER_UNKNOWN({ userId });
+  return notificationMessage(made as Notification);
+};
