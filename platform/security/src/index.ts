@@ -1,0 +1,10 @@
+export { canonicalJson } from './canonical-json.ts';
+export { constantTimeEqual, randomToken, sha256 } from './digest.ts';
+export { pageTokenErrors, passwordErrors, signatureErrors, tokenErrors } from './errors.ts';
+export { createPageTokens, type PagePosition, type PageTokens } from './page-tokens.ts';
+export type { PasswordCost } from './password-hash.ts';
+export { createPasswords, type PasswordOptions, type Passwords } from './passwords.ts';
+export { type SignedPayload, signPayload, type VerifyOptions, verifyPayload } from './signature.ts';
+export { createSigningKey, type PublicJwk, publicJwk, type SigningKey } from './signing-key.ts';
+export { createTokenIssuer, type TokenIssuer, type TokenIssuerOptions, type TokenSubject } from './token-issuer.ts';
+export { createTokenVerifier, type Identity, type TokenVerifier, type TokenVerifierOptions } from './token-verifier.ts';
