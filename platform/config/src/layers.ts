@@ -98,7 +98,7 @@ function typos(env: Environment, declarations: readonly Declaration[]): string[]
   const prefixes = new Set(declarations.map(({ env: [own] }) => own?.split('_')[0]));
   return Object.keys(env)
     .filter((name) => !names.has(name) && !name.startsWith('SOUK_') && prefixes.has(name.split('_')[0]))
-    .filter((name) => !SERVICE_LINK.test(name) && nearest(name, names).length > 0)
+    .filter((name) => !SERVICE_LINK.test(name) && nearest(name, names, 2).length > 0)
     .map((name) => `environment ${name}: no setting has this name${didYouMean(name, names)}`);
 }
 

@@ -6,6 +6,8 @@ const SECRET_PARAMETER = /pass|secret|token|key|credential/i;
 export function maskUrl(text: string): string {
   if (!URL.canParse(text)) return text.includes('@') ? MASK : text;
   const url = new URL(text);
+  // `me:word@host` is a URL whose scheme is `me`, and has no password to find.
+  if (url.host === '' && text.includes('@')) return MASK;
   if (url.password === '' && url.search === '') return text;
   if (url.password !== '') url.password = MASK;
   for (const name of [...url.searchParams.keys()]) {

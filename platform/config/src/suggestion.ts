@@ -4,13 +4,13 @@ export function didYouMean(unknown: string, known: Iterable<string>): string {
   return near.length === 0 ? '' : `, did you mean ${near.join(' or ')}?`;
 }
 
-/** The known names at most a third of their length away, nearest first, two at most. */
-export function nearest(unknown: string, known: Iterable<string>): string[] {
+/** The known names at most a third of their length and `atMost` letters away, nearest first, two at most. */
+export function nearest(unknown: string, known: Iterable<string>, atMost = 4): string[] {
   const close = [];
   for (const name of known) {
     const allowed = Math.max(1, Math.floor(Math.min(name.length, unknown.length) / 3));
     const apart = distance(unknown.toLowerCase(), name.toLowerCase());
-    if (apart <= Math.min(allowed, 4)) close.push({ name, apart });
+    if (apart <= Math.min(allowed, atMost)) close.push({ name, apart });
   }
   return close
     .sort((a, b) => a.apart - b.apart)
