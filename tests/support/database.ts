@@ -9,6 +9,7 @@ import { createPostgresServer, type PostgresServer } from '@souk/adapter-postgre
 import { type Context, type Runtime, rootContext, silentLogger, systemRuntime } from '@souk/kernel';
 import { type Database, type Migration, migrate } from '@souk/store';
 import type { Telemetry } from '@souk/telemetry';
+import { fillFolder } from './cluster-cache.ts';
 
 export interface TestDatabase {
   readonly db: Database;
@@ -62,6 +63,7 @@ export async function testDatabase(
 async function startServer(): Promise<TestServer> {
   const runtime = systemRuntime();
   const folder = await mkdtemp(join(tmpdir(), 'souk-test-'));
+  await fillFolder(folder, runtime);
   const embedded = createEmbeddedPostgres({
     folder,
     runtime,

@@ -15,6 +15,7 @@ export interface ConnectionInit {
 
 /** Parts of the driver's client that its types leave out. */
 interface DriverClient extends pg.Client {
+  readonly connection: pg.Connection & { readonly parsedStatements: Record<string, string> };
   readonly processID: number | null;
   readonly secretKey: number | null;
   ref(): void;
@@ -24,10 +25,15 @@ interface DriverClient extends pg.Client {
 /** Code of a CancelRequest (PostgreSQL protocol 3.0, section "Message Formats"). */
 const CANCEL_REQUEST = 80_877_102;
 
+/** What the driver makes of an answer. */
+export type DriverResult = pg.QueryResult;
+
 /** One session. One user at a time; statements are answered in the order they were sent. */
 export interface Connection {
   run(statement: Statement, values: readonly unknown[] | undefined): Promise<pg.QueryResult>;
   /** One or more statements by the simple protocol; the result of the last. */
+  /** Forgets that a statement was prepared, so that it is prepared anew. Not inside a failed transaction. */
+  forget(statement: Statement): Promise<void>;
   script(text: string): Promise<pg.QueryResult>;
   /** What is sent inside goes out in one packet. */
   together(send: () => void): void;
@@ -79,6 +85,11 @@ export async function openConnection(
           error ? reject(error) : resolve(result),
         );
       }),
+    forget: async ({ name }) => {
+      if (name === undefined) return;
+      await connection.script(`DEALLOCATE ${name}`);
+      delete client.connection.parsedStatements[name];
+    },
     script: (text) =>
       new Promise((resolve, reject) => {
         void client.query(text, (error: Error | null, result: pg.QueryResult | pg.QueryResult[]) =>

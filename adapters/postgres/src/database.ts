@@ -1,8 +1,9 @@
-import { type Context, fromUnknown, isSoukError, type Logger, type Runtime } from '@souk/kernel';
-import type { Database, Sql } from '@souk/store';
+import { type Context, fromUnknown, type Logger, type Runtime, type SoukError } from '@souk/kernel';
+import type { Database, QueryResult, Sql } from '@souk/store';
 import type { Telemetry } from '@souk/telemetry';
 import type { PostgresAddress } from './address.ts';
-import { fromDriver, isStalePlan } from './errors.ts';
+import type { Connection, DriverResult } from './connection.ts';
+import { endsSession, fromDriver, isStalePlan } from './errors.ts';
 import { createListener } from './listener.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { type PoolOptions, poolDefaults } from './options.ts';
@@ -69,23 +70,10 @@ class SingleStatements implements Sql {
     this.#ctx = ctx;
   }
 
-  async query<TRow>(text: string, values?: readonly unknown[]): Promise<{ rows: TRow[]; rowCount: number }> {
-    const statement = this.#session.statements.of(text);
-    try {
-      return await this.#once<TRow>(statement, values);
-    } catch (error) {
-      // A table changed under a prepared statement. Nothing ran, and that connection is gone.
-      if (isSoukError(error) && isStalePlan(error.cause)) return this.#once<TRow>(statement, values);
-      throw error;
-    }
-  }
-
-  async #once<TRow>(
-    statement: Statement,
-    values: readonly unknown[] | undefined,
-  ): Promise<{ rows: TRow[]; rowCount: number }> {
+  async query<TRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<TRow>> {
     const ctx = this.#ctx;
-    const { pool, observer } = this.#session;
+    const { pool, observer, statements } = this.#session;
+    const statement = statements.of(text);
     ctx.throwIfDone();
     const connection = pool.take() ?? (await pool.wait(ctx));
     const { signal } = ctx;
@@ -96,21 +84,36 @@ class SingleStatements implements Sql {
     signal.addEventListener('abort', onAbort, { once: true });
     const span = observer.span(ctx, statement);
     const beganMs = observer.begin();
+    let error: SoukError | undefined;
     try {
-      const result = await connection.run(statement, values);
-      observer.end(ctx, statement, beganMs, span, undefined);
+      const result = await this.#run(connection, statement, values);
       // The request to cancel came too late for this statement and must not hit the next.
       if (canceling !== undefined) connection.destroy();
       return { rows: result.rows, rowCount: result.rowCount ?? 0 };
     } catch (thrown) {
-      if (isStalePlan(thrown)) connection.destroy();
-      const error = fromDriver(thrown, true);
-      observer.end(ctx, statement, beganMs, span, error);
-      throw canceling !== undefined && error.reason === 'STORE_CANCELED' ? fromUnknown(signal.reason) : error;
+      if (endsSession(thrown)) connection.destroy();
+      error = fromDriver(thrown, true);
+      if (canceling !== undefined && error.reason === 'STORE_CANCELED') error = fromUnknown(signal.reason);
+      throw error;
     } finally {
+      observer.end(ctx, statement, beganMs, span, error);
       signal.removeEventListener('abort', onAbort);
       if (canceling === undefined) pool.release(connection);
       else void canceling.then(() => pool.release(connection));
+    }
+  }
+
+  async #run(
+    connection: Connection,
+    statement: Statement,
+    values: readonly unknown[] | undefined,
+  ): Promise<DriverResult> {
+    try {
+      return await connection.run(statement, values);
+    } catch (thrown) {
+      if (!isStalePlan(thrown)) throw thrown;
+      await connection.forget(statement);
+      return connection.run(statement, values);
     }
   }
 }

@@ -41,7 +41,11 @@ export interface ServerError {
 export const isServerError = (thrown: unknown): thrown is ServerError & Error =>
   thrown instanceof Error && 'code' in thrown && 'severity' in thrown && typeof thrown.code === 'string';
 
-/** A plan that was prepared before a table changed. Nothing ran; a new connection prepares it anew. */
+/** The server has ended the session, or will: the connection is of no more use. */
+export const endsSession = (thrown: unknown): boolean =>
+  isServerError(thrown) && (thrown.severity === 'FATAL' || thrown.severity === 'PANIC');
+
+/** A plan that was prepared before a table changed. Nothing ran; prepared anew, it will. */
 export const isStalePlan = (thrown: unknown): boolean =>
   isServerError(thrown) && thrown.code === '0A000' && thrown.routine === 'RevalidateCachedQuery';
 
@@ -60,8 +64,7 @@ export function fromDriver(thrown: unknown, atStake: boolean): SoukError {
       cause: withoutValues(thrown),
     });
     // 57P01 and its like end the connection, and may come in the middle of a COMMIT.
-    const ends = thrown.severity === 'FATAL' || thrown.severity === 'PANIC';
-    return ends && atStake ? storeErrors.OUTCOME_UNKNOWN({}, { cause: error.cause }) : error;
+    return endsSession(thrown) && atStake ? storeErrors.OUTCOME_UNKNOWN({}, { cause: error.cause }) : error;
   }
   if (thrown instanceof TypeError || thrown instanceof RangeError) {
     return storeErrors.QUERY_FAILED({ sqlState: 'driver' }, { cause: thrown });

@@ -1,4 +1,4 @@
-import type { Context, Runtime, SoukError, Timer } from '@souk/kernel';
+import { type Context, fromUnknown, hasReason, type Runtime, type SoukError, type Timer } from '@souk/kernel';
 import { storeErrors } from '@souk/store';
 import { type Connection, type ConnectionInit, openConnection } from './connection.ts';
 import { fromDriver } from './errors.ts';
@@ -131,7 +131,8 @@ export function createPool(name: string, init: ConnectionInit & { runtime: Runti
           signal.removeEventListener('abort', onAbort);
         };
         const exhausted = (): void => waiter.reject(storeErrors.POOL_EXHAUSTED({ database: name }));
-        const onAbort = (): void => (ctx.remainingMs() === 0 ? exhausted() : waiter.reject(signal.reason));
+        const onAbort = (): void =>
+          hasReason(signal.reason, 'SOUK_DEADLINE_EXCEEDED') ? exhausted() : waiter.reject(fromUnknown(signal.reason));
         const timer: Timer = runtime.timers.after(options.acquireMs, exhausted);
         const waiter: Waiter = {
           resolve: (connection) => {

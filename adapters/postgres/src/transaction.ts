@@ -2,7 +2,7 @@ import { type Context, fromUnknown, hasReason, kernelErrors, type SoukError } fr
 import { storeErrors, type Transaction, type TransactionOptions } from '@souk/store';
 import type { Connection } from './connection.ts';
 import type { Session } from './database.ts';
-import { fromDriver, isStalePlan } from './errors.ts';
+import { endsSession, fromDriver, isStalePlan } from './errors.ts';
 import type { Statement } from './statements.ts';
 
 const ATTEMPTS = 5;
@@ -71,6 +71,8 @@ class Attempt implements Transaction {
   /** Statements that were sent and not answered. */
   #running = 0;
   #canceling: Promise<void> | undefined;
+  /** Prepared before a table changed. */
+  #stale: Statement | undefined;
 
   constructor(session: Session, ctx: Context, connection: Connection, options: TransactionOptions) {
     this.#session = session;
@@ -118,7 +120,7 @@ class Attempt implements Transaction {
   }
 
   async rollback(): Promise<void> {
-    const { phase } = { phase: this.#phase };
+    const phase = this.#phase;
     this.#phase = 'over';
     if (phase === 'new' || phase === 'over') return;
     if (phase === 'committing') {
@@ -127,7 +129,10 @@ class Attempt implements Transaction {
     }
     try {
       await this.#canceling;
-      if (!this.#connection.broken) await this.#connection.script('ROLLBACK');
+      if (this.#connection.broken) return;
+      await this.#connection.script('ROLLBACK');
+      // The next attempt gets the connection that was used last: this one.
+      if (this.#stale !== undefined) await this.#connection.forget(this.#stale);
     } catch {
       // The server undoes what a lost connection leaves open, so there is nothing more to do, or to tell.
       this.#connection.destroy();
@@ -177,7 +182,8 @@ class Attempt implements Transaction {
       return await answer;
     } catch (thrown) {
       error = fromDriver(thrown, atStake);
-      if (isStalePlan(thrown)) this.#connection.destroy();
+      if (isStalePlan(thrown)) this.#stale = statement;
+      if (endsSession(thrown)) this.#connection.destroy();
       throw error;
     } finally {
       this.#running--;
