@@ -12,12 +12,11 @@ import {
 } from '@bufbuild/protobuf';
 import { type Context, fromUnknown, kernelErrors, type Runtime, type TraceContext } from '@souk/kernel';
 import { methodRules } from '@souk/schema';
-import type { Telemetry } from '@souk/telemetry';
+import { formatTraceparent, type Telemetry } from '@souk/telemetry';
 import { createCallMetrics } from './call-metrics.ts';
 import { CALLER_HEADER, writeCaller } from './caller-header.ts';
 import { rpcErrors } from './errors.ts';
 import { retrying } from './retry.ts';
-import { writeTraceparent } from './traceparent.ts';
 import type { Transport } from './wire.ts';
 
 export interface CallOptions {
@@ -80,7 +79,7 @@ function clientMethod(
   const send = async (ctx: Context, trace: TraceContext, request: Message, call: CallOptions): Promise<Message> => {
     const key = call.idempotencyKey ?? ctx.idempotencyKey;
     const headers: Record<string, string> = {
-      traceparent: writeTraceparent(trace),
+      traceparent: formatTraceparent(trace),
       [CALLER_HEADER]: writeCaller({ ...ctx.caller, service: options.callerService ?? ctx.caller.service }),
     };
     if (trace.tracestate !== undefined) headers.tracestate = trace.tracestate;

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { ANONYMOUS, type Caller, fromUnknown, hasReason, newTrace, type Runtime, type SoukError } from '@souk/kernel';
-import type { Telemetry } from '@souk/telemetry';
+import { formatTraceparent, parseTraceparent, type Telemetry } from '@souk/telemetry';
 import { connectHandler } from './connect-handler.ts';
 import { rpcErrors } from './errors.ts';
 import { readBody } from './http-body.ts';
@@ -9,7 +9,6 @@ import { createHttpMetrics } from './http-metrics.ts';
 import { problemReply } from './problem.ts';
 import { restHandler } from './rest.ts';
 import type { Router } from './router.ts';
-import { readTraceparent, writeTraceparent } from './traceparent.ts';
 
 export interface HttpHandlerOptions {
   readonly router: Router;
@@ -59,7 +58,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       query: mark === -1 ? '' : url.slice(mark + 1),
       headers,
       trace:
-        readTraceparent(headers.traceparent as string | undefined, headers.tracestate as string | undefined) ??
+        parseTraceparent(headers.traceparent as string | undefined, headers.tracestate as string | undefined) ??
         newTrace(runtime, true),
       signal,
       readBody: () => readBody(request, maxBodyBytes),
@@ -121,7 +120,7 @@ function write(response: ServerResponse, call: HttpCall, reply: HttpReply): void
     ...reply.headers,
     'x-content-type-options': 'nosniff',
     'x-trace-id': call.trace.traceId,
-    traceparent: writeTraceparent(call.trace),
+    traceparent: formatTraceparent(call.trace),
   };
   if (body !== undefined) headers['content-length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
   response.writeHead(reply.status, headers);

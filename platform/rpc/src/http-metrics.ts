@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Telemetry } from '@souk/telemetry';
+import { standardMetrics, type Telemetry } from '@souk/telemetry';
 
 /** Counts requests and open connections of an HTTP server. */
 export interface HttpMetrics {
@@ -12,27 +12,19 @@ export interface HttpMetrics {
 const VERBS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 export function createHttpMetrics(telemetry: Telemetry): HttpMetrics {
-  const { metrics } = telemetry;
-  const labels = ['method', 'route', 'status'] as const;
-  const requests = metrics.counter({ name: 'http_requests_total', help: 'HTTP requests answered.', labels });
-  const durations = metrics.histogram({
-    name: 'http_request_duration_seconds',
-    help: 'Time from the first byte of a request to the end of its reply.',
-    labels,
-  });
-  const connections = metrics.gauge({ name: 'active_connections', help: 'Open HTTP connections.' });
+  const { httpRequests, httpRequestDuration, activeConnections } = standardMetrics(telemetry.metrics);
   const known = new WeakSet<Socket>();
   return {
     observe: (verb, route, status, seconds) => {
-      const values = { method: VERBS.has(verb) ? verb : 'OTHER', route, status: String(status) };
-      requests.add(1, values);
-      durations.observe(seconds, values);
+      const method = VERBS.has(verb) ? verb : 'OTHER';
+      httpRequests.add(1, { method, route, status: String(status) });
+      httpRequestDuration.observe(seconds, { method, route });
     },
     connected: (socket) => {
       if (known.has(socket)) return;
       known.add(socket);
-      connections.add(1, {});
-      socket.once('close', () => connections.add(-1, {}));
+      activeConnections.add(1, {});
+      socket.once('close', () => activeConnections.add(-1, {}));
     },
   };
 }

@@ -11,6 +11,5 @@ export { problemReply } from './problem.ts';
 export { restHandler } from './rest.ts';
 export type { RoutedMethod } from './routed-method.ts';
 export { type CallFacts, createRouter, type Router, type RouterOptions } from './router.ts';
-export { readTraceparent, writeTraceparent } from './traceparent.ts';
 export type { Transport, WireRequest, WireResponse } from './wire.ts';
 export { fromWireError, toWireError, type WireError } from './wire-error.ts';

@@ -11,7 +11,7 @@ import {
 } from '@bufbuild/protobuf';
 import { type Caller, newTrace, type Runtime, rootContext, type TraceContext } from '@souk/kernel';
 import { compileJsonDecoder, compileValidator, methodRules } from '@souk/schema';
-import type { Telemetry } from '@souk/telemetry';
+import { parseTraceparent, type Telemetry } from '@souk/telemetry';
 import { admit, admitOwner } from './access.ts';
 import { createCallMetrics } from './call-metrics.ts';
 import { withinDeadline } from './deadline.ts';
@@ -23,7 +23,6 @@ import { chain, type Interceptor } from './interceptor.ts';
 import { parseJsonBody } from './json-body.ts';
 import type { AnyHandler, RoutedMethod } from './routed-method.ts';
 import { traceLogger } from './trace-logger.ts';
-import { readTraceparent } from './traceparent.ts';
 import type { WireRequest, WireResponse } from './wire.ts';
 
 export interface RouterOptions {
@@ -87,7 +86,7 @@ export function createRouter(options: RouterOptions): Router {
       runtime,
       timeoutMs,
       signal: facts.signal,
-      trace: facts.trace ?? readTraceparent(headers.traceparent, headers.tracestate) ?? newTrace(runtime, true),
+      trace: facts.trace ?? parseTraceparent(headers.traceparent, headers.tracestate) ?? newTrace(runtime, true),
       caller: facts.caller,
     });
     const span = telemetry.tracer.start(root, method.name, { kind: 'server', attributes: { 'rpc.system': 'souk' } });
