@@ -29,7 +29,8 @@ export interface UndoCall<TInput, TResults, TResult> extends StepCall<TInput, TR
 
 /**
  * Performs the step. `ctx` carries the deadline of the attempt and the idempotency key `<sagaId>/<step>`, the same for every attempt.
- * A SoukError whose retry is `never` is a refusal; `later` and `unknownOutcome` are retried.
+ * A SoukError whose retry is `never` is a refusal, or a defect when its code is `internal`, `unknown`, `data_loss` or `unimplemented`;
+ * `later` and `unknownOutcome` are retried. What is returned must survive JSON.
  */
 export type StepRun<TDeps, TInput, TResults, TResult> = (
   ctx: Context,
@@ -37,6 +38,7 @@ export type StepRun<TDeps, TInput, TResults, TResult> = (
   deps: TDeps,
 ) => Promise<TResult>;
 
+/** Takes the step back. `ctx` carries the idempotency key `<sagaId>/<step>/undo`. Must accept a step that never happened. */
 export type StepUndo<TDeps, TInput, TResults, TResult> = (
   ctx: Context,
   call: UndoCall<TInput, TResults, TResult>,
@@ -44,7 +46,7 @@ export type StepUndo<TDeps, TInput, TResults, TResult> = (
 ) => Promise<unknown>;
 
 export interface RetryOptions {
-  /** Attempts in all. Default 5 for read, compensatable and pivot; without limit for retriable steps and undos. */
+  /** Attempts in all. Default 5 for read and compensatable, 20 for the pivot; without limit after the point of no return and for undos. */
   readonly attempts?: number;
   /** First delay in milliseconds; doubles per attempt with full jitter. @default 200 */
   readonly firstDelayMs?: number;
@@ -52,14 +54,20 @@ export interface RetryOptions {
   readonly maxDelayMs?: number;
 }
 
-export interface StepOptions<TDeps, TInput, TResults, TResult> {
-  readonly kind: StepKind;
+/** Options of a step that has no undo. */
+export interface StepOptions<TDeps, TInput, TResults, TResult, TKind extends StepKind = StepKind> {
+  readonly kind: TKind;
   readonly run: StepRun<TDeps, TInput, TResults, TResult>;
-  /** Required for compensatable steps, forbidden for others. Must accept a step that never happened. */
-  readonly undo?: StepUndo<TDeps, TInput, TResults, TResult>;
-  /** Milliseconds per attempt. @default 10000 */
+  /** Milliseconds per attempt, of `undo` too. @default 10000 */
   readonly timeoutMs?: number;
   readonly retry?: RetryOptions;
+  readonly undo?: never;
+}
+
+export interface CompensatableOptions<TDeps, TInput, TResults, TResult>
+  extends Omit<StepOptions<TDeps, TInput, TResults, TResult, 'compensatable'>, 'undo'> {
+  /** Must accept a step that never happened. */
+  readonly undo: StepUndo<TDeps, TInput, TResults, TResult>;
 }
 
 /** A saga as its author declared it, checked and frozen. */
@@ -96,3 +104,7 @@ export type SagaEnd<TDeps, TInput> = (
   call: { readonly sagaId: string; readonly input: TInput; readonly failure: SagaFailure },
   deps: TDeps,
 ) => Promise<unknown>;
+
+/** A definition whatever its dependencies and input: enough to know its shape, not to call its steps. */
+export type AnyDefinition = SagaDefinition<never, never>;
+export type AnyStep = SagaStep<never, never>;

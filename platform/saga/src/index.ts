@@ -1,4 +1,6 @@
+export { type GroupBuilder, type Phase, type SagaBuilder, saga } from './builder.ts';
 export type {
+  CompensatableOptions,
   Json,
   RetryOptions,
   SagaDefinition,
@@ -12,4 +14,9 @@ export type {
   StepUndo,
   UndoCall,
 } from './definition.ts';
-export type { Sagas, SagaState, SagaStatus } from './sagas.ts';
+export type { DurationText } from './duration.ts';
+export { createSagaEngine, type SagaEngine, type SagaEngineInit, type SagaHealth } from './engine.ts';
+export { sagaErrors } from './errors.ts';
+export { sagaMigrations } from './migrations.ts';
+export type { SagaEngineOptions } from './options.ts';
+export type { SagaEvent, SagaState, SagaStatus, Sagas } from './sagas.ts';

@@ -1,0 +1,28 @@
+import { defineErrors } from '@souk/kernel';
+
+/** What can go wrong with sagas. */
+export const sagaErrors = defineErrors('SAGA', {
+  INVALID_DEFINITION: { code: 'invalid_argument', text: 'saga {saga}: {why}' },
+  UNKNOWN_DEFINITION: {
+    code: 'failed_precondition',
+    text: 'saga {saga} version {version} is not known to this engine',
+  },
+  DUPLICATE_DEFINITION: { code: 'invalid_argument', text: 'saga {saga} version {version} is given twice' },
+  DEFINITION_CHANGED: {
+    code: 'failed_precondition',
+    text: 'saga {saga} version {version} was started with other steps than it has now: give the changed saga a new version',
+  },
+  DEADLINE_EXCEEDED: { code: 'deadline_exceeded', text: 'the saga did not reach its point of no return in time' },
+  TOO_MANY_CLAIMS: { code: 'internal', text: 'claimed {claims} times without any progress' },
+  WORKER_LOST: { code: 'unavailable', text: 'the worker was lost during the attempt', retry: 'unknownOutcome' },
+  RESULT_NOT_JSON: { code: 'internal', text: 'what step {step} returned cannot be written as JSON' },
+  RECORD_REFUSED: { code: 'internal', text: 'the database refused what was to be journaled' },
+  NOT_BOUND: { code: 'internal', text: 'the engine was started before bind() gave it the dependencies of its steps' },
+  STOPPED: { code: 'unavailable', text: 'the saga engine is not running', retry: 'later' },
+  OWNERSHIP_LOST: { code: 'aborted', text: 'another worker owns the saga now' },
+  WRITER_FULL: {
+    code: 'resource_exhausted',
+    text: 'the writer of the saga journal has too much to do',
+    retry: 'later',
+  },
+});

@@ -1,0 +1,92 @@
+import type { Transaction } from '@souk/store';
+import type { JournalRow } from './journal.ts';
+import type { SagaStatus } from './sagas.ts';
+
+/** A worker's right to own sagas. Every write carries it. */
+export interface Lease {
+  readonly workerId: string;
+  readonly epoch: number;
+}
+
+/** Where a worker runs, exact enough to know later that it is gone. */
+export interface Place {
+  /** Names the machine since its boot and the pid namespace; undefined where it cannot be told. */
+  readonly host: string | undefined;
+  readonly pid: number;
+  /** When the process started, in a unit of the host: tells a reused pid apart. */
+  readonly startedAt: string;
+}
+
+export interface SagaStart {
+  readonly id: string;
+  readonly name: string;
+  readonly version: number;
+  readonly shape: string;
+  /** Set when the starting worker owns the saga at once. */
+  readonly owner: string | undefined;
+  readonly wakeAt: number;
+  readonly record: JournalRow;
+}
+
+/** A change of one saga, refused unless the lease is live, owns the saga at `epoch`, and its journal ends at `base`. */
+export interface SagaWrite {
+  readonly id: string;
+  readonly epoch: number;
+  readonly base: number;
+  readonly status: SagaStatus;
+  readonly direction: 'forward' | 'backward';
+  /** Milliseconds since 1970; null while it is not waiting. */
+  readonly wake: number | null;
+  readonly records: readonly JournalRow[];
+}
+
+export interface WriteResult {
+  /** False: the lease is over and nothing was written. */
+  readonly live: boolean;
+  /** Ids of the sagas whose change is in the database; also when an earlier try of the same write put it there. */
+  readonly accepted: readonly string[];
+}
+
+export interface ClaimedSaga {
+  readonly id: string;
+  readonly name: string;
+  readonly version: number;
+  readonly shape: string;
+  readonly epoch: number;
+  readonly claims: number;
+  /** False: its last owner let go of it in good order, so each attempt is in the journal. */
+  readonly interrupted: boolean;
+  readonly records: readonly JournalRow[];
+}
+
+export interface OwnedSaga {
+  readonly id: string;
+  readonly epoch: number;
+}
+
+/** What the engine needs of a store. Leases follow the store's clock, `nowMs` is the caller's. */
+export interface SagaStorage {
+  register(lease: Lease, place: Place, leaseMs: number): Promise<void>;
+  /** Workers with a live lease that were started on this host. */
+  neighbours(host: string): Promise<readonly (Place & { readonly workerId: string })[]>;
+  /**
+   * Ends the leases that are expired or named in `workerIds`, and makes every RUNNING saga without a live owner READY.
+   * @returns how many sagas were made READY
+   */
+  takeOver(workerIds: readonly string[], nowMs: number): Promise<number>;
+  /**
+   * One transaction for all of them.
+   * @param extendMs Extends the lease too; undefined leaves it as it is.
+   * @throws when one row is refused; then nothing is written
+   */
+  write(lease: Lease, writes: readonly string[], extendMs: number | undefined): Promise<WriteResult>;
+  /** Takes due sagas of these `name@version` that nobody owns, and counts the claim. Empty when the lease is over. */
+  claim(lease: Lease, kinds: readonly string[], nowMs: number, limit: number): Promise<readonly ClaimedSaga[]>;
+  owned(lease: Lease): Promise<readonly OwnedSaga[]>;
+  /** Makes sagas READY that this lease owns and its worker does not run. */
+  release(lease: Lease, sagas: readonly OwnedSaga[], nowMs: number): Promise<void>;
+  /** @returns STUCK sagas by name */
+  stuck(): Promise<ReadonlyMap<string, number>>;
+  /** Runs in the caller's transaction. @returns false when there is such a saga already */
+  start(tx: Transaction, start: SagaStart): Promise<boolean>;
+}

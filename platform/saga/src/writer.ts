@@ -1,0 +1,149 @@
+import { fromUnknown, type Runtime } from '@souk/kernel';
+import { sagaErrors } from './errors.ts';
+import type { Lease, SagaStorage, SagaWrite } from './storage.ts';
+
+const MAX_WRITES = 500;
+const MAX_CHARS = 1024 * 1024;
+const MAX_QUEUED = 10_000;
+const RESEND_FIRST_MS = 50;
+const RESEND_MAX_MS = 1_000;
+
+/** Sends the changes of all sagas of a worker as one statement at a time. */
+export interface Writer {
+  /**
+   * Resolves when the change is committed. One change per saga at a time.
+   * @throws SAGA_OWNERSHIP_LOST, SAGA_RECORD_REFUSED when the database cannot take these records, SAGA_WRITER_FULL, SAGA_STOPPED
+   */
+  append(write: SagaWrite): Promise<void>;
+  /** Extends the lease, with the next batch. Resolves when it is extended. */
+  beat(): Promise<void>;
+  /** Refuses what is queued and what comes. */
+  close(): void;
+}
+
+interface Queued {
+  readonly id: string;
+  readonly json: string;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * "Pump when idle": while one statement is in flight everything else queues for the next; there is no timer to wait for.
+ *
+ * @param options.onFenced Called once when the database says that the lease is over.
+ */
+export function createWriter(options: {
+  readonly storage: SagaStorage;
+  readonly lease: Lease;
+  readonly runtime: Runtime;
+  readonly leaseMs: number;
+  readonly onFenced: () => void;
+}): Writer {
+  const { storage, lease, runtime } = options;
+  const closing = new AbortController();
+  let queue: Queued[] = [];
+  const beats: PromiseWithResolvers<void>[] = [];
+  let pumping = false;
+
+  const close = (): void => {
+    if (closing.signal.aborted) return;
+    closing.abort(sagaErrors.STOPPED());
+    for (const item of queue.splice(0)) item.reject(closing.signal.reason);
+    for (const beat of beats.splice(0)) beat.reject(closing.signal.reason);
+  };
+
+  const take = (): Queued[] => {
+    let chars = 0;
+    let count = 0;
+    for (const item of queue) {
+      chars += item.json.length;
+      if (count === MAX_WRITES || (count > 0 && chars > MAX_CHARS)) break;
+      count++;
+    }
+    const batch = queue.slice(0, count);
+    queue = queue.slice(count);
+    return batch;
+  };
+
+  const send = async (batch: readonly Queued[], extendMs: number | undefined): Promise<boolean> => {
+    const writes = batch.map((item) => item.json);
+    // Safe to send again: what an earlier try committed is recognised by its records.
+    for (let delayMs = RESEND_FIRST_MS; ; delayMs = Math.min(delayMs * 2, RESEND_MAX_MS)) {
+      closing.signal.throwIfAborted();
+      try {
+        const { live, accepted } = await storage.write(lease, writes, extendMs);
+        if (!live) {
+          for (const item of batch) item.reject(sagaErrors.OWNERSHIP_LOST());
+          close();
+          options.onFenced();
+          return false;
+        }
+        const ids = new Set(accepted);
+        for (const item of batch) {
+          if (ids.has(item.id)) item.resolve();
+          else item.reject(sagaErrors.OWNERSHIP_LOST());
+        }
+        return true;
+      } catch (thrown) {
+        const error = fromUnknown(thrown);
+        if (error.retry.kind === 'never' && error.code !== 'canceled') return refused(batch, extendMs, error);
+        await runtime.timers.sleep(delayMs, closing.signal);
+      }
+    }
+  };
+
+  /** Halves the batch until the bad row stands alone: it fails only its own saga. */
+  const refused = async (batch: readonly Queued[], extendMs: number | undefined, cause: unknown): Promise<boolean> => {
+    if (batch.length === 0) throw cause;
+    // The heartbeat must not depend on which half stands.
+    if (extendMs !== undefined && !(await send([], extendMs))) return false;
+    if (batch.length === 1) {
+      batch[0]?.reject(sagaErrors.RECORD_REFUSED({}, { cause }));
+      return true;
+    }
+    const middle = batch.length >> 1;
+    return (await send(batch.slice(0, middle), undefined)) && (await send(batch.slice(middle), undefined));
+  };
+
+  const pump = async (): Promise<void> => {
+    pumping = true;
+    // Everything that is appended in this turn of the event loop goes into the first batch.
+    await Promise.resolve();
+    while ((queue.length > 0 || beats.length > 0) && !closing.signal.aborted) {
+      const batch = take();
+      const beating = beats.splice(0);
+      try {
+        const live = await send(batch, beating.length > 0 ? options.leaseMs : undefined);
+        for (const beat of beating) live ? beat.resolve() : beat.reject(sagaErrors.OWNERSHIP_LOST());
+      } catch (error) {
+        for (const item of batch) item.reject(error);
+        for (const beat of beating) beat.reject(error);
+      }
+    }
+    pumping = false;
+  };
+
+  const wake = (): void => {
+    if (!pumping) void pump();
+  };
+
+  return {
+    append: (write) => {
+      if (closing.signal.aborted) return Promise.reject(closing.signal.reason);
+      if (queue.length >= MAX_QUEUED) return Promise.reject(sagaErrors.WRITER_FULL());
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      queue.push({ id: write.id, json: JSON.stringify(write), resolve, reject });
+      wake();
+      return promise;
+    },
+    beat: () => {
+      if (closing.signal.aborted) return Promise.reject(closing.signal.reason);
+      const beat = Promise.withResolvers<void>();
+      beats.push(beat);
+      wake();
+      return beat.promise;
+    },
+    close,
+  };
+}

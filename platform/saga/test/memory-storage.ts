@@ -1,0 +1,165 @@
+import { type Context, defineErrors, type Runtime } from '@souk/kernel';
+import type { Transaction } from '@souk/store';
+import { fromRow, type JournalRow } from '../src/journal.ts';
+import type { SagaStatus } from '../src/sagas.ts';
+import type { Lease, SagaStorage, SagaWrite } from '../src/storage.ts';
+
+export interface MemorySaga {
+  id: string;
+  name: string;
+  version: number;
+  shape: string;
+  status: SagaStatus;
+  direction: 'forward' | 'backward';
+  owner: string | undefined;
+  epoch: number;
+  claims: number;
+  wakeAt: number;
+  readonly journal: JournalRow[];
+}
+
+const storeErrors = defineErrors('STORE', {
+  UNAVAILABLE: { code: 'unavailable', text: 'no answer from the database', retry: 'unknownOutcome' },
+});
+
+/** The storage of the engine as it is specified, in memory; its clock is that of the runtime. */
+export function memoryStorage(runtime: Runtime) {
+  const sagas = new Map<string, MemorySaga>();
+  const workers = new Map<string, { epoch: number; live: boolean; expiresAt: number }>();
+  let commits = 0;
+  /** Decides per call: undefined is well, `before` fails without a trace, `after` fails although it was committed. */
+  let fault: () => 'before' | 'after' | undefined = () => undefined;
+  const now = () => runtime.clock.now();
+  const isLive = (lease: Lease) => {
+    const worker = workers.get(lease.workerId);
+    return worker?.live === true && worker.epoch === lease.epoch;
+  };
+
+  /** A round trip: others run in between, and it may fail on either way. */
+  const trip = async <T>(work: () => T): Promise<T> => {
+    await runtime.timers.sleep(1);
+    const failure = fault();
+    if (failure === 'before') throw storeErrors.UNAVAILABLE();
+    const result = work();
+    commits++;
+    await runtime.timers.sleep(1);
+    if (failure === 'after') throw storeErrors.UNAVAILABLE();
+    return result;
+  };
+
+  const apply = (lease: Lease, write: SagaWrite): boolean => {
+    const saga = sagas.get(write.id);
+    if (saga === undefined) return false;
+    const last = write.base + write.records.length;
+    if (write.records.length > 0 && saga.journal.length >= last && saga.epoch === write.epoch) return true;
+    if (saga.owner !== lease.workerId || saga.epoch !== write.epoch || saga.journal.length !== write.base) return false;
+    saga.journal.push(...write.records);
+    saga.status = write.status;
+    saga.direction = write.direction;
+    if (write.records.length > 0) saga.claims = 0;
+    if (write.status !== 'RUNNING') saga.owner = undefined;
+    if (write.wake !== null) saga.wakeAt = write.wake;
+    return true;
+  };
+
+  const storage: SagaStorage = {
+    register: (lease, _place, leaseMs) =>
+      trip(() => void workers.set(lease.workerId, { epoch: lease.epoch, live: true, expiresAt: now() + leaseMs })),
+    neighbours: async () => [],
+    takeOver: (ids, nowMs) =>
+      trip(() => {
+        for (const [id, worker] of workers) {
+          if (worker.expiresAt < now() || ids.includes(id)) worker.live = false;
+        }
+        let freed = 0;
+        for (const saga of sagas.values()) {
+          if (saga.status !== 'RUNNING' || workers.get(saga.owner ?? '')?.live) continue;
+          Object.assign(saga, { status: 'READY', owner: undefined, wakeAt: nowMs });
+          freed++;
+        }
+        return freed;
+      }),
+    write: (lease, writes, extendMs) =>
+      trip(() => {
+        const worker = workers.get(lease.workerId);
+        if (!isLive(lease) || worker === undefined) return { live: false, accepted: [] };
+        if (extendMs !== undefined) worker.expiresAt = now() + extendMs;
+        const parsed = writes.map((text) => JSON.parse(text) as SagaWrite);
+        return { live: true, accepted: parsed.filter((write) => apply(lease, write)).map((write) => write.id) };
+      }),
+    claim: (lease, kinds, nowMs, limit) =>
+      trip(() => {
+        if (!isLive(lease)) return [];
+        const due = [...sagas.values()].filter(
+          (saga) =>
+            (saga.status === 'READY' || saga.status === 'WAITING') &&
+            saga.wakeAt <= nowMs &&
+            kinds.includes(`${saga.name}@${saga.version}`),
+        );
+        return due.slice(0, limit).map((saga) => {
+          const interrupted = saga.status === 'READY' && saga.epoch > 0;
+          saga.epoch++;
+          saga.claims++;
+          saga.status = 'RUNNING';
+          saga.owner = lease.workerId;
+          return { ...saga, interrupted, records: [...saga.journal] };
+        });
+      }),
+    owned: (lease) => trip(() => [...sagas.values()].filter((saga) => saga.owner === lease.workerId)),
+    release: (_lease, list, nowMs) =>
+      trip(() => {
+        for (const { id, epoch } of list) {
+          const saga = sagas.get(id);
+          if (saga?.epoch === epoch && saga.status === 'RUNNING')
+            Object.assign(saga, { status: 'READY', owner: undefined, wakeAt: nowMs });
+        }
+      }),
+    stuck: () => trip(() => new Map()),
+    start: async (_tx, { record, ...start }) => {
+      if (sagas.has(start.id)) return false;
+      const owned = start.owner !== undefined;
+      sagas.set(start.id, {
+        ...start,
+        owner: start.owner,
+        status: owned ? 'RUNNING' : 'READY',
+        direction: 'forward',
+        epoch: owned ? 1 : 0,
+        claims: 0,
+        journal: [record],
+      });
+      return true;
+    },
+  };
+
+  return {
+    storage,
+    sagas,
+    workers,
+    get commits() {
+      return commits;
+    },
+    failWhen: (decide: typeof fault) => {
+      fault = decide;
+    },
+    kinds: (id: string) =>
+      (sagas.get(id)?.journal ?? [])
+        .map(fromRow)
+        .map((record) => ('step' in record ? `${record.kind} ${record.step}` : record.kind)),
+  };
+}
+
+/** A transaction that commits when told. */
+export function memoryTx(ctx: Context): Transaction & { commit(): void } {
+  const after: (() => void)[] = [];
+  return {
+    ctx,
+    query: <TRow>() => Promise.resolve({ rows: [] as TRow[], rowCount: 0 }),
+    script: () => Promise.resolve(),
+    afterCommit: (run: () => void) => {
+      after.push(run);
+    },
+    commit: () => {
+      for (const run of after.splice(0)) run();
+    },
+  };
+}
