@@ -8,7 +8,8 @@ export interface Publisher {
    * update the row the event is about before publishing: that is what keeps events of a key in order.
    *
    * @param schema An event of the contract, declared in the service's `publishes`.
-   * @throws MESSAGING_INVALID_EVENT when the event breaks the rules of its contract
+   * @throws MESSAGING_UNDECLARED_EVENT, MESSAGING_INVALID_EVENT when the event breaks the rules of its contract,
+   * MESSAGING_EVENT_TOO_LARGE above 256 KiB
    */
   publish<TEvent extends DescMessage>(tx: Transaction, schema: TEvent, event: MessageInitShape<TEvent>): Promise<void>;
 }
