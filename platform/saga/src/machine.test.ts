@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { newTrace, virtualRuntime } from '@souk/kernel';
+import { saga } from './builder.ts';
+import type { AnyDefinition } from './definition.ts';
+import type { JournalRecord } from './journal.ts';
+import { fromRow, toRow } from './journal.ts';
+import { decide, fold, interrupted, isCommitted, judgeStep, turn } from './machine.ts';
+
+const run = async () => {};
+const undo = async () => {};
+const definition = saga<null, null>('s', 1)
+  .step('a', { kind: 'compensatable', run, undo })
+  .parallel((group) =>
+    group.step('b1', { kind: 'compensatable', run, undo }).step('b2', { kind: 'compensatable', run, undo }),
+  )
+  .step('p', { kind: 'pivot', run })
+  .step('r', { kind: 'retriable', run })
+  .define() as unknown as AnyDefinition;
+
+const started: JournalRecord = {
+  kind: 'STARTED',
+  input: null,
+  at: 1,
+  deadlineAt: 100,
+  trace: newTrace(virtualRuntime(), true),
+};
+const done = (step: string): JournalRecord => ({ kind: 'STEP_DONE', step, attempt: 1, result: step });
+const error = { code: 'unavailable', reason: 'X', message: 'x' };
+const unknown = (step: string): JournalRecord => ({
+  kind: 'STEP_FAILED',
+  step,
+  attempt: 1,
+  outcome: 'unknown',
+  error,
+  retryAt: 5,
+});
+const stateAfter = (...records: JournalRecord[]) => fold(definition, [started, ...records]);
+const pivot = definition.groups[2]![0]!;
+const failure = { step: 'b2', ...error };
+
+test('the steps of a group are open together, the next group only after all of them', () => {
+  const open = (...records: JournalRecord[]) => {
+    const next = decide(definition, stateAfter(...records));
+    return next.is === 'run' ? next.steps.map((step) => step.name) : next.is;
+  };
+  assert.deepEqual(open(), ['a']);
+  assert.deepEqual(open(done('a')), ['b1', 'b2']);
+  assert.deepEqual(open(done('a'), done('b2')), ['b1']);
+  assert.deepEqual(open(done('a'), done('b2'), done('b1')), ['p']);
+  assert.equal(open(done('a'), done('b2'), done('b1'), done('p'), done('r')), 'end');
+});
+
+test('a saga turns back from what may have happened first, then in reverse order of completion', () => {
+  const before = stateAfter(done('a'), done('b1'), unknown('b2'));
+  const back = fold(definition, [started, done('a'), done('b1'), unknown('b2'), turn(definition, before, failure, 10)]);
+  assert.deepEqual(back.toUndo, ['b2', 'b1', 'a']);
+});
+
+test('what the lost worker was doing may have happened', () => {
+  const state = stateAfter(done('a'));
+  const after = fold(definition, [started, done('a'), ...interrupted(definition, state, 10)]);
+  assert.deepEqual(after.inDoubt, ['b1', 'b2']);
+});
+
+test('a pivot in doubt commits the saga, and only its own answer frees it', () => {
+  const upTo = [done('a'), done('b1'), done('b2')];
+  assert.equal(isCommitted(definition, stateAfter(...upTo)), false);
+  const state = stateAfter(...upTo, unknown('p'));
+  assert.equal(isCommitted(definition, state), true);
+  assert.equal(judgeStep(definition, state, pivot, 20, 'failed'), 'stuck');
+  assert.equal(judgeStep(definition, state, pivot, 2, 'refused'), 'turn');
+});
+
+test('a record comes back from its row as it was', () => {
+  const records: JournalRecord[] = [
+    started,
+    done('a'),
+    unknown('b1'),
+    { kind: 'TURNED', failure, inDoubt: ['b1'], undoUntil: 5 },
+    { kind: 'UNDO_DONE', step: 'a', attempt: 2 },
+    { kind: 'STUCK', failure },
+    { kind: 'ENDED', status: 'COMPENSATED' },
+  ];
+  for (const record of records) assert.deepEqual(fromRow(JSON.parse(JSON.stringify(toRow(record, 1)))), record);
+});
