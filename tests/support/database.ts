@@ -4,8 +4,13 @@ import { spawn } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createEmbeddedPostgres, type EmbeddedPostgres } from '@souk/adapter-embedded-postgres';
-import { createPostgresServer, type PostgresServer } from '@souk/adapter-postgres';
+import { createEmbeddedPostgres, type EmbeddedAddress, type EmbeddedPostgres } from '@souk/adapter-embedded-postgres';
+import {
+  createDatabase,
+  createPostgresServer,
+  type PostgresAddress,
+  type PostgresServer,
+} from '@souk/adapter-postgres';
 import { type Context, type Runtime, rootContext, silentLogger, systemRuntime } from '@souk/kernel';
 import { type Database, type Migration, migrate } from '@souk/store';
 import type { Telemetry } from '@souk/telemetry';
@@ -26,6 +31,8 @@ export interface TestServer {
   readonly server: PostgresServer;
   readonly embedded: EmbeddedPostgres;
   readonly runtime: Runtime;
+  /** How the administrator signs in. */
+  readonly admin: EmbeddedAddress;
 }
 
 export interface TestDatabaseOptions {
@@ -60,6 +67,10 @@ export async function testDatabase(
   return { db, runtime, ctx, url: await server.urlOf(service), close: () => db.close() };
 }
 
+/** A database at a given address. */
+export const connectTo = (address: PostgresAddress, runtime: Runtime): Database =>
+  createDatabase({ service: 'test', address, runtime, log: silentLogger });
+
 async function startServer(): Promise<TestServer> {
   const runtime = systemRuntime();
   const folder = await mkdtemp(join(tmpdir(), 'souk-test-'));
@@ -77,10 +88,15 @@ async function startServer(): Promise<TestServer> {
       autovacuum: false,
     },
   });
-  const server = createPostgresServer({ runtime, log: silentLogger, server: embedded });
+  let admin: EmbeddedAddress | undefined;
+  const start = async (): Promise<EmbeddedAddress> => {
+    admin = await embedded.start();
+    endWithThisProcess(folder, embedded.pid);
+    return admin;
+  };
+  const server = createPostgresServer({ runtime, log: silentLogger, server: { ...embedded, start } });
   await server.start();
-  endWithThisProcess(folder, embedded.pid);
-  return { server, embedded, runtime };
+  return { server, embedded, runtime, admin: admin as unknown as EmbeddedAddress };
 }
 
 /** A shell that waits for this process's end, which closes its input, and then ends the server: also after `kill -9`. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import type { Runtime } from '@souk/kernel';
@@ -23,18 +23,37 @@ const STOP_STEPS: readonly (readonly [NodeJS.Signals, number])[] = [
 /** A log that is larger at a start is set aside, in bytes. */
 const LOG_LIMIT = 8 * 1024 * 1024;
 
+/** Longest wait for sessions whose server is gone, in milliseconds. */
+const ORPHANS_MS = 10_000;
+
+export interface PostmasterInit {
+  readonly folder: Folder;
+  readonly binaries: string;
+  readonly account: Account | undefined;
+  readonly runtime: Runtime;
+}
+
 /**
  * Starts the server and waits until it takes connections. It leads a process group of its own, so that Ctrl-C in a terminal reaches
  * us and not it, and it lives on when we are killed.
  *
  * @throws EMBEDDED_POSTGRES_START_FAILED
  */
-export async function startPostmaster(init: {
-  folder: Folder;
-  binaries: string;
-  account: Account | undefined;
-  runtime: Runtime;
-}): Promise<ChildProcess> {
+export async function startPostmaster(init: PostmasterInit): Promise<ChildProcess> {
+  const { clock, timers } = init.runtime;
+  const untilMs = clock.monotonicMs() + ORPHANS_MS;
+  for (;;) {
+    try {
+      return await startOnce(init);
+    } catch (error) {
+      // Sessions of a server that was killed need a moment to notice.
+      if (!/pre-existing shared memory block/.test(String(error)) || clock.monotonicMs() > untilMs) throw error;
+      await timers.sleep(100);
+    }
+  }
+}
+
+async function startOnce(init: PostmasterInit): Promise<ChildProcess> {
   const { folder, binaries, account, runtime } = init;
   setAsideLargeLog(folder.log);
   const log = openSync(folder.log, 'a', 0o644);
@@ -86,13 +105,16 @@ export async function stopPostmaster(child: ChildProcess, runtime: Runtime): Pro
  */
 export async function stopLeftBehind(folder: Folder, runtime: Runtime): Promise<number | undefined> {
   const pid = readPid(folder);
-  if (pid === undefined) return undefined;
+  if (pid === undefined) {
+    removePidFiles(folder);
+    return undefined;
+  }
   const isOurs = (): boolean => {
     const command = identify(pid)?.command;
     return command?.includes('postgres') === true && command.includes(folder.data);
   };
   if (!isOurs()) {
-    rmSync(pidFile(folder), { force: true });
+    removePidFiles(folder);
     return undefined;
   }
   for (const [signal, waitMs] of STOP_STEPS) {
@@ -105,6 +127,13 @@ export async function stopLeftBehind(folder: Folder, runtime: Runtime): Promise<
     if (await waitUntil(runtime, waitMs, () => !isOurs())) return pid;
   }
   throw embeddedErrors.LEFT_BEHIND({ folder: folder.asked, pid });
+}
+
+/** A number in a pid file may by now be that of another process, which would keep the server from starting. */
+function removePidFiles(folder: Folder): void {
+  rmSync(pidFile(folder), { force: true });
+  if (folder.socket === undefined) return;
+  for (const name of readdirSync(folder.socket)) rmSync(join(folder.socket, name), { force: true });
 }
 
 const pidFile = (folder: Folder): string => join(folder.data, 'postmaster.pid');
