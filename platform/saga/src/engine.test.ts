@@ -336,3 +336,27 @@ test('starting the same id twice does nothing the second time', async () => {
   assert.deepEqual(log, ['a', 'b', 'c', 'd']);
   await world.during(engine.stop());
 });
+
+test('what the lost worker may have done is undone, even when its successor cannot do it', async () => {
+  const world = sagaWorld();
+  const log: string[] = [];
+  const life = { gone: false };
+  const dying = saga<Deps, null>('simple', 1)
+    .step('a', { kind: 'compensatable', ...act('a'), ...undo('a') })
+    .step('b', { kind: 'compensatable', run: () => new Promise<string>(() => {}), ...undo('b') })
+    .step('c', { kind: 'pivot', ...act('c') })
+    .step('d', { kind: 'retriable', ...act('d') })
+    .define();
+  const engine = world.engine<Deps>([dying], { log, fail: () => undefined }, {}, life);
+  await world.during(engine.start());
+  await world.start(engine, dying, 's', null);
+  await world.runtime.advance(100);
+  life.gone = true;
+  for (const worker of world.memory.workers.values()) worker.live = false;
+  const next = world.engine<Deps>([simple], { log, fail: (step) => (step === 'b' ? shop.BUSY() : undefined) });
+  await world.during(next.start());
+  await world.runtime.advance(60_000);
+  assert.equal(world.status('s'), 'COMPENSATED');
+  assert.deepEqual(log.slice(-2), ['undo-b?', 'undo-a']);
+  await world.during(next.stop());
+});
