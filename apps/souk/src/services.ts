@@ -1,11 +1,14 @@
 import { catalog } from '@souk/service-catalog';
 import { inventory } from '@souk/service-inventory';
 import { loyalty } from '@souk/service-loyalty';
-import { notifications } from '@souk/service-notifications';
+import { type Channels, notifications } from '@souk/service-notifications';
 import { orders } from '@souk/service-orders';
 import { payments } from '@souk/service-payments';
 import { shipping } from '@souk/service-shipping';
 import { users } from '@souk/service-users';
 
-/** The shop. */
-export const services = [users, catalog, inventory, orders, payments, shipping, loyalty, notifications] as const;
+/** The shop. @param channels How notifications leave the house. */
+export const createServices = (channels: Channels = {}) =>
+  [users, catalog, inventory, orders, payments, shipping, loyalty, notifications(channels)] as const;
+
+export type ShopService = ReturnType<typeof createServices>[number];

@@ -1,5 +1,5 @@
-import { choice, decimal, duration, flag, integer, port, secret, text, url } from '@souk/config';
-import { services } from './services.ts';
+import { choice, decimal, duration, flag, integer, port, type SettingsOf, secret, text, url } from '@souk/config';
+import { createServices, type ShopService } from './services.ts';
 
 /** Settings of the process itself. */
 const processSections = {
@@ -9,6 +9,11 @@ const processSections = {
       default: '127.0.0.1',
       env: 'HOST',
       describe: 'Address to listen on. 127.0.0.1 is reached from this machine only; 0.0.0.0 from everywhere.',
+    }),
+    devPages: choice(['auto', 'on', 'off'], {
+      default: 'auto',
+      describe:
+        'Pages for development, such as /dev/mailbox, which show personal data to anybody; auto: only while listening on this machine alone.',
     }),
     drain: duration({
       default: '10s',
@@ -96,10 +101,12 @@ const processSections = {
   },
 };
 
+type ServiceSections = { readonly [S in ShopService as S['name']]: S['settings'] };
+
 /** All settings: a section for each part of the process and each service. */
 export const sections = {
   ...processSections,
-  ...(Object.fromEntries(services.map(({ name, settings }) => [name, settings])) as ServiceSections),
+  ...(Object.fromEntries(createServices().map(({ name, settings }) => [name, settings])) as ServiceSections),
 };
 
-type ServiceSections = { readonly [S in (typeof services)[number] as S['name']]: S['settings'] };
+export type ShopSettings = SettingsOf<typeof sections>;

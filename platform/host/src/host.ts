@@ -29,6 +29,8 @@ export interface HostOptions {
   readonly remote?: (typeName: string) => Transport | undefined;
   /** Connections per service: a number, or one by name. @default the server's own */
   readonly poolSizes?: Readonly<Record<string, number>>;
+  /** Takes the host's parts, behind those it has. @default a new one */
+  readonly lifecycle?: Lifecycle;
   /** Told what is being done, for people who wait. */
   readonly onProgress?: (step: string) => void;
 }
@@ -52,7 +54,7 @@ export function createHost(options: HostOptions): Host {
     here.has(typeName) ? inProcess : options.remote?.(typeName);
   checkServices(services, transportTo);
 
-  const lifecycle = createLifecycle({ runtime, log: own.log });
+  const lifecycle = options.lifecycle ?? createLifecycle({ runtime, log: own.log });
   const jobs = createJobs(runtime);
   const opened: Database[] = [];
   let hosted: HostedService[] = [];

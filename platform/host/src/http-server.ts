@@ -1,13 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Part, Runtime } from '@souk/kernel';
+import type { Runtime } from '@souk/kernel';
 import { hostErrors } from './errors.ts';
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface HttpServerOptions {
   readonly runtime: Runtime;
-  readonly handler: HttpHandler;
   /** 0: any free port. */
   readonly port: number;
   /** Address to listen on. */
@@ -16,10 +15,19 @@ export interface HttpServerOptions {
   readonly drainMs?: number;
 }
 
-/** An HTTP server that finishes what it has begun before it stops. */
-export interface HttpServer extends Part {
-  /** Where it listens, once started. */
+/** An HTTP server in three acts: it takes its port, later it serves, and it finishes what it has begun before it ends. */
+export interface HttpServer {
+  /** Where it listens, once it does. */
   readonly port: number;
+  /**
+   * Takes the port. Requests are answered with 503 until there is a handler.
+   * @throws HOST_PORT_IN_USE, HOST_PORT_DENIED
+   */
+  listen(): Promise<void>;
+  /** From now on requests go to this handler. */
+  serve(handler: HttpHandler): void;
+  /** Takes no new connection, lets requests under way end, and cuts what is still there when the time is over. */
+  drain(): Promise<void>;
 }
 
 const DRAIN_MS = 10_000;
@@ -30,6 +38,7 @@ const KEEP_ALIVE_MS = 65_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { runtime, host } = options;
+  let handler: HttpHandler = answerNotReady;
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -37,27 +46,42 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       keepAliveTimeout: KEEP_ALIVE_MS,
       noDelay: true,
     },
-    options.handler,
+    (request, response) => handler(request, response),
   );
   const drainMs = options.drainMs ?? DRAIN_MS;
   return {
-    name: 'http server',
-    stopTimeoutMs: drainMs + 1000,
     get port() {
       return (server.address() as AddressInfo | null)?.port ?? options.port;
     },
-    start: () => listen(server, options.port, host),
-    stop: async () => {
+    listen: () => listen(server, options.port, host),
+    serve: (given) => {
+      handler = given;
+    },
+    drain: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       // A connection that becomes idle after its last answer is closed here; what is still at work after the drain is cut.
-      const idle = runtime.timers.every(50, () => server.closeIdleConnections());
+      const idle = runtime.timers.every(IDLE_CHECK_MS, () => server.closeIdleConnections());
       const cut = runtime.timers.after(drainMs, () => server.closeAllConnections());
       await closed;
       idle.cancel();
       cut.cancel();
     },
   };
+}
+
+const IDLE_CHECK_MS = 50;
+
+const NOT_READY = JSON.stringify({
+  type: 'urn:souk:error:HOST_NOT_READY',
+  title: 'Service Unavailable',
+  status: 503,
+  detail: 'the shop is starting or stopping',
+  code: 'HOST_NOT_READY',
+});
+
+function answerNotReady(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(503, { 'content-type': 'application/problem+json', 'retry-after': '1' }).end(NOT_READY);
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

@@ -1,0 +1,3 @@
+export { createServices } from './services.ts';
+export { type ShopSettings, sections } from './settings.ts';
+export { createShop, type Shop, type ShopFacts, type ShopOptions } from './shop.ts';

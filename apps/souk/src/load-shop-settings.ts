@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import process from 'node:process';
+import { type Environment, type LoadedSettings, loadSettings, readEnvironment, readSettingsFile } from '@souk/config';
+import { dataFolder } from './data-folder.ts';
+import { createServices } from './services.ts';
+import { sections } from './settings.ts';
+
+export interface LoadedShopSettings extends LoadedSettings<typeof sections> {
+  readonly env: Environment;
+  /** Absolute path of the data folder. */
+  readonly folder: string;
+  /** Databases of single services, from `<SERVICE>_DATABASE_URL`. */
+  readonly serviceUrls: Readonly<Record<string, string>>;
+}
+
+const FILE = 'souk.json';
+
+/** Variables that are read for single services, next to the settings. */
+const databaseVariables = (): readonly (readonly [service: string, variable: string])[] =>
+  createServices().map(({ name }) => [name, `${name.toUpperCase()}_DATABASE_URL`] as const);
+
+/**
+ * Settings from `souk.json` where the command was called, the environment and the command line.
+ * @throws CONFIG_INVALID and what else is wrong with them
+ */
+export async function loadShopSettings(flags: readonly string[]): Promise<LoadedShopSettings> {
+  const env = readEnvironment();
+  const cwd = process.cwd();
+  const loaded = loadSettings({
+    sections,
+    file: await readSettingsFile(join(cwd, FILE), { required: false }),
+    env,
+    flags,
+    knownEnv: ['SOUK_DEBUG'],
+  });
+  const serviceUrls = databaseVariables().flatMap(([service, variable]) => {
+    const url = env[variable];
+    return url === undefined ? [] : [[service, url] as const];
+  });
+  return {
+    ...loaded,
+    env,
+    folder: dataFolder(loaded.values.store.data, cwd),
+    serviceUrls: Object.fromEntries(serviceUrls),
+  };
+}

@@ -1,0 +1,37 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Random } from '@souk/kernel';
+import { randomToken } from '@souk/security';
+import { appErrors } from './errors.ts';
+
+const FILE = 'operator-token';
+const BYTES = 32;
+
+/**
+ * The secret that lets commands on this machine operate the shop: whoever can read the data folder is its operator. Made at the first
+ * start.
+ */
+export function ensureOperatorToken(folder: string, random: Random): string {
+  const found = read(folder);
+  if (found !== undefined) return found;
+  const token = randomToken(random, BYTES);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, FILE), `${token}\n`, { mode: 0o600 });
+  return token;
+}
+
+/** @throws APP_NO_OPERATOR */
+export function readOperatorToken(folder: string): string {
+  const token = read(folder);
+  if (token === undefined) throw appErrors.NO_OPERATOR({ folder });
+  return token;
+}
+
+function read(folder: string): string | undefined {
+  try {
+    return readFileSync(join(folder, FILE), 'utf8').trim() || undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+import { createPaymentProvider, type PaymentProvider, WEBHOOK_TYPES } from '@souk/app-payment-provider';
+import type { Logger, Part, Runtime } from '@souk/kernel';
+import { randomToken } from '@souk/security';
+
+export interface EmbeddedProviderOptions {
+  readonly runtime: Runtime;
+  readonly log: Logger;
+  /** Where the provider keeps its ledger: it must outlive a crash of this process, as an outside provider's does. */
+  readonly folder: string;
+  /** Where the shop listens for the provider's events. */
+  readonly shopUrl: () => string;
+}
+
+/** What the shop needs to know of its provider. */
+export interface ProviderAccess {
+  readonly providerUrl: string;
+  readonly apiKey: string;
+  readonly webhookSecrets: readonly string[];
+}
+
+const LEDGER = 'payment-provider.sqlite';
+const NAME = 'souk-pay';
+
+/**
+ * The demonstration provider in this process, spoken to over HTTP like any other. Its secrets are new at every start.
+ *
+ * @param onStarted Hears how the provider is reached.
+ */
+export function embeddedProvider(options: EmbeddedProviderOptions, onStarted: (access: ProviderAccess) => void): Part {
+  const { runtime, log, folder, shopUrl } = options;
+  const apiKey = randomToken(runtime.random);
+  const webhookSecret = randomToken(runtime.random);
+  let provider: PaymentProvider | undefined;
+  return {
+    name: 'payment provider',
+    start: async () => {
+      provider = createPaymentProvider({
+        runtime,
+        log,
+        settings: {
+          host: '127.0.0.1',
+          port: 0,
+          file: join(folder, LEDGER),
+          durability: 'normal',
+          apiKey,
+          webhookUrl: `${shopUrl()}/api/v1/webhooks/payments/${NAME}`,
+          webhookSecret,
+          webhookEvents: WEBHOOK_TYPES,
+          webhookConcurrency: 4,
+          webhookTimeout: 5000,
+          webhookRetry: 1000,
+          webhookTwice: false,
+          slow: 2000,
+        },
+      });
+      const { url } = await provider.start();
+      onStarted({ providerUrl: url, apiKey, webhookSecrets: [webhookSecret] });
+    },
+    stop: async () => provider?.stop(),
+  };
+}

@@ -1,0 +1,153 @@
+import { createEmbeddedPostgres } from '@souk/adapter-embedded-postgres';
+import { createPostgresServer } from '@souk/adapter-postgres';
+import { createSmtpTransport } from '@souk/adapter-smtp';
+import { CatalogService } from '@souk/contracts/catalog/v1/catalog';
+import { InventoryService } from '@souk/contracts/inventory/v1/inventory';
+import { UserService } from '@souk/contracts/users/v1/users';
+import { createHost, createHttpServer, type Host } from '@souk/host';
+import { type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
+import { createInProcessBus } from '@souk/messaging';
+import { randomToken } from '@souk/security';
+import type { TelemetryHub } from '@souk/telemetry';
+import { createEdge } from './edge/edge.ts';
+import { embeddedProvider } from './provider.ts';
+import { seedShop } from './seed.ts';
+import { createServices } from './services.ts';
+import type { ShopSettings } from './settings.ts';
+
+export interface ShopOptions {
+  readonly settings: ShopSettings;
+  /** Absolute path of the folder for everything that is kept. */
+  readonly folder: string;
+  readonly runtime: Runtime;
+  readonly telemetry: TelemetryHub;
+  /** Databases of single services, by name. */
+  readonly serviceUrls?: Readonly<Record<string, string>>;
+  /** Told what is being done, for people who wait. */
+  readonly onProgress?: (step: string) => void;
+}
+
+export interface Shop {
+  /** Starts everything; when something fails, what had started is stopped again. */
+  start(): Promise<ShopFacts>;
+  /** Turns away new work, ends or hands back what is under way, and stops the database last. */
+  stop(): Promise<void>;
+}
+
+/** What people want to know of a shop that has started. */
+export interface ShopFacts {
+  readonly url: string;
+  readonly database: string;
+  /** Made at the very first start, and never shown again. */
+  readonly newAdminPassword: string | undefined;
+  readonly products: number;
+}
+
+const SETUP_TIMEOUT_MS = 120_000;
+const ADMIN_PASSWORD_BYTES = 16;
+
+/** The whole shop in one process. */
+export function createShop(options: ShopOptions): Shop {
+  const { settings, runtime, telemetry, folder, onProgress = () => {} } = options;
+  const log = telemetry.forService('souk').log;
+  const lifecycle = createLifecycle({ runtime, log });
+  const context = (): Context =>
+    rootContext({ runtime, log, timeoutMs: SETUP_TIMEOUT_MS, caller: { roles: ['admin'], service: 'souk' } });
+
+  // The port is taken first, so that a second shop fails at once and calls during the start get an answer; requests are turned away until
+  // everything runs, and stop being taken before anything stops.
+  const server = createHttpServer({
+    runtime,
+    port: settings.http.port,
+    host: settings.http.host,
+    drainMs: settings.http.drain,
+  });
+  lifecycle.add({ name: 'http port', start: () => server.listen() });
+  const serviceSettings: Record<string, unknown> = { ...settings };
+  if (settings.provider.embedded) {
+    lifecycle.add(
+      embeddedProvider({ runtime, log, folder, shopUrl: () => originOf(settings.http.host, server.port) }, (access) => {
+        serviceSettings.payments = { ...settings.payments, ...access };
+      }),
+    );
+  }
+
+  const smtp =
+    settings.smtp.url === undefined ? undefined : createSmtpTransport({ ...settings.smtp, url: settings.smtp.url });
+  if (smtp) lifecycle.add({ name: 'smtp', stop: async () => smtp.close() });
+  const databases = createPostgresServer({
+    runtime,
+    log,
+    server: settings.store.databaseUrl ?? createEmbeddedPostgres({ folder, runtime, log }),
+    serviceUrls: options.serviceUrls ?? {},
+    telemetryFor: (service) => telemetry.forService(service),
+    pool: { poolSize: settings.store.poolSize },
+  });
+  const host = createHost({
+    runtime,
+    telemetry,
+    services: createServices(smtp ? { EMAIL: smtp } : {}),
+    databases,
+    bus: createInProcessBus({ runtime }),
+    settings: serviceSettings,
+    lifecycle,
+    onProgress,
+  });
+
+  const facts = { newAdminPassword: undefined as string | undefined, products: 0 };
+  lifecycle.add({
+    name: 'first data',
+    start: async () => {
+      using ctx = context();
+      facts.newAdminPassword = await ensureAdmin(ctx, host, runtime, settings);
+      facts.products = await fillEmptyCatalog(ctx, host, settings, onProgress);
+    },
+  });
+  lifecycle.add({
+    name: 'http traffic',
+    start: async () => server.serve(createEdge({ host, settings, folder, runtime, telemetry, context })),
+    stop: () => server.drain(),
+    stopTimeoutMs: settings.http.drain + 1000,
+  });
+
+  return {
+    start: async () => {
+      await lifecycle.start();
+      return { ...facts, url: originOf(settings.http.host, server.port), database: databases.describe() };
+    },
+    stop: () => lifecycle.stop(),
+  };
+}
+
+/** @returns the password that was made up, if one was */
+async function ensureAdmin(
+  ctx: Context,
+  host: Host,
+  runtime: Runtime,
+  { admin }: ShopSettings,
+): Promise<string | undefined> {
+  const password = admin.password ?? randomToken(runtime.random, ADMIN_PASSWORD_BYTES);
+  const { created } = await host.client(UserService, 'souk').ensureAdmin(ctx, { email: admin.email, password });
+  return created && admin.password === undefined ? password : undefined;
+}
+
+/** @returns how many products were made */
+async function fillEmptyCatalog(
+  ctx: Context,
+  host: Host,
+  settings: ShopSettings,
+  onProgress: (step: string) => void,
+): Promise<number> {
+  const catalog = host.client(CatalogService, 'souk');
+  const { products, seed } = settings.demo;
+  if (products === 0 || (await catalog.listProducts(ctx, { pageSize: 1 })).products.length > 0) return 0;
+  onProgress(`making ${products} products`);
+  return seedShop(ctx, { catalog, inventory: host.client(InventoryService, 'souk'), products, seed });
+}
+
+const EVERYWHERE = ['0.0.0.0', '::'];
+
+function originOf(host: string, port: number): string {
+  const name = EVERYWHERE.includes(host) ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}
