@@ -56,6 +56,8 @@ test('values of a wrong type are refused where they are', () => {
     at: ['yesterday', 1, '2026-13-01T00:00:00Z', {}],
     took: ['5', 5],
     extra: ['x', []],
+    wrapped: ['x', 1.5],
+    wrappers: ['x'],
   };
   for (const [field, cases] of Object.entries(bad)) {
     for (const value of cases as unknown[]) {
@@ -129,6 +131,9 @@ const message = fc.record(
     ),
     maybe: fc.integer({ min: 0, max: 5 }),
     yes: fc.boolean(),
+    wrapped: fc.integer({ min: -5, max: 5 }),
+    extra: fc.dictionary(fc.string(), fc.jsonValue()),
+    anything: fc.constantFrom({ kind: { case: 'nullValue', value: 0 } }, { kind: { case: 'stringValue', value: 'x' } }),
   },
   { requiredKeys: [] },
 );

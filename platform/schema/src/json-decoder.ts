@@ -8,6 +8,7 @@ import {
 } from '@bufbuild/protobuf';
 import type { Violation } from '@souk/kernel';
 import { compileScalarDecoder, enumDecoder, NOT_DECODED, type ValueDecoder } from './json-value-decoder.ts';
+import { plainForm } from './plain-form.ts';
 import { MAX_VIOLATIONS, report, step } from './pointer.ts';
 
 /**
@@ -88,7 +89,6 @@ function wellKnownDecoder(desc: DescMessage): ValueDecoder {
 const WELL_KNOWN: ReadonlyMap<string, string> = new Map([
   ['Timestamp', 'must be a time in RFC 3339, such as 2026-01-31T12:00:00Z'],
   ['Duration', 'must be a duration in seconds, such as 1.5s'],
-  ['Struct', 'must be an object'],
 ]);
 
 function fieldDecoder(field: DescField): FieldDecoder {
@@ -142,8 +142,17 @@ function mapDecoder(field: DescField & { fieldKind: 'map' }, decode: ValueDecode
   };
 }
 
+const decodeObject: ValueDecoder = (json, pointer, out) => {
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json;
+  report(out, pointer, 'must be an object');
+  return NOT_DECODED;
+};
+
 function singleDecoder(field: DescField): ValueDecoder {
   const { message } = field;
+  const plain = plainForm(field);
+  if (plain === 'object') return decodeObject;
+  if (plain !== undefined) return compileScalarDecoder(plain, false);
   // Resolved at first use: the message may contain itself.
   if (message !== undefined) {
     let decode: ValueDecoder | undefined;

@@ -1,5 +1,6 @@
-import { type DescField, type DescMessage, type MessageShape, ScalarType } from '@bufbuild/protobuf';
+import type { DescField, DescMessage, MessageShape } from '@bufbuild/protobuf';
 import { fieldRules } from './field-rules.ts';
+import { plainForm } from './plain-form.ts';
 
 export const REDACTED = '[redacted]';
 
@@ -31,8 +32,12 @@ function shown(field: DescField, value: unknown): unknown {
 }
 
 function single(field: DescField, value: unknown): unknown {
-  if (field.message !== undefined) return redact(field.message, value as MessageShape<DescMessage>);
+  const plain = plainForm(field);
+  // Nothing is known of what is free-form, so nothing of it is shown.
+  if (plain === 'object') return REDACTED;
+  if (plain === undefined && field.message !== undefined)
+    return redact(field.message, value as MessageShape<DescMessage>);
   if (field.enum !== undefined) return field.enum.value[value as number]?.name ?? value;
-  if (field.scalar === ScalarType.BYTES) return `[${(value as Uint8Array).length} bytes]`;
+  if (value instanceof Uint8Array) return `[${value.length} bytes]`;
   return typeof value === 'bigint' ? String(value) : value;
 }

@@ -96,6 +96,11 @@ test('numbers are compared exactly', () => {
   assert.deepEqual(pointers(values({ ratio: Number.POSITIVE_INFINITY })), ['/ratio']);
 });
 
+test('a wrapped number is a number, a free-form object is not looked into', () => {
+  assert.deepEqual(pointers(values({ wrapped: 6 })), ['/wrapped']);
+  assert.deepEqual(values({ wrapped: 0, extra: { a: [null, { b: '\u0000' }] } }), []);
+});
+
 test('an enum number that nobody declared is refused', () => {
   assert.deepEqual(pointers(values({ kind: 3, kinds: [1, -1, 0] })), ['/kind', '/kinds/1']);
   assert.deepEqual(values({ kind: 2, kinds: [0, 1, 2] }), []);

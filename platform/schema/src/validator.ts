@@ -3,6 +3,7 @@ import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt';
 import type { Violation } from '@souk/kernel';
 import { type FieldRules, fieldRules } from './field-rules.ts';
 import { compileNumberCheck } from './number-check.ts';
+import { plainForm } from './plain-form.ts';
 import { MAX_VIOLATIONS, report, step } from './pointer.ts';
 import { compileStringCheck } from './string-check.ts';
 
@@ -143,6 +144,10 @@ function hasGoodSize(size: number, min: number, max: number, pointer: string, ou
 
 /** The check of a single value: of a field, or of an element of a list or map. */
 function valueCheck(field: DescField, rules: FieldRules): ValueCheck {
+  const plain = plainForm(field);
+  // Free-form: only its shape is known, and that was checked when it was read.
+  if (plain === 'object') return () => {};
+  if (plain !== undefined) return scalarCheck(plain, field, rules);
   if (field.message !== undefined) return messageCheck(field.message) as ValueCheck;
   if (field.enum !== undefined) {
     const { value: values } = field.enum;
@@ -150,15 +155,19 @@ function valueCheck(field: DescField, rules: FieldRules): ValueCheck {
       if (!Object.hasOwn(values, value as number)) report(out, pointer, 'is not a known value');
     };
   }
-  if (field.scalar === ScalarType.STRING) {
+  return scalarCheck(field.scalar, field, rules);
+}
+
+function scalarCheck(type: ScalarType, field: DescField, rules: FieldRules): ValueCheck {
+  if (type === ScalarType.STRING) {
     const check = compileStringCheck(rules, field);
     return (value, pointer, out) => {
       const wanted = check(value as string);
       if (wanted !== undefined) report(out, pointer, wanted);
     };
   }
-  if (field.scalar === ScalarType.BYTES) return bytesCheck(rules);
-  if (field.scalar === ScalarType.BOOL) return () => {};
+  if (type === ScalarType.BYTES) return bytesCheck(rules);
+  if (type === ScalarType.BOOL) return () => {};
   const check = compileNumberCheck(rules);
   return (value, pointer, out) => {
     const wanted = check(value as number | bigint | string);
