@@ -7,6 +7,7 @@ import { UserService } from '@souk/contracts/users/v1/users';
 import { createHost, createHttpServer, type Host } from '@souk/host';
 import { type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
 import { createInProcessBus } from '@souk/messaging';
+import type { Interceptor } from '@souk/rpc';
 import { randomToken } from '@souk/security';
 import type { TelemetryHub } from '@souk/telemetry';
 import { createEdge } from './edge/edge.ts';
@@ -23,6 +24,8 @@ export interface ShopOptions {
   readonly telemetry: TelemetryHub;
   /** Databases of single services, by name. */
   readonly serviceUrls?: Readonly<Record<string, string>>;
+  /** Around every call to a service, as for a test that wants to see what happens when one fails. */
+  readonly interceptors?: readonly Interceptor[];
   /** Told what is being done, for people who wait. */
   readonly onProgress?: (step: string) => void;
 }
@@ -90,6 +93,7 @@ export function createShop(options: ShopOptions): Shop {
     databases,
     bus: createInProcessBus({ runtime }),
     settings: serviceSettings,
+    interceptors: options.interceptors ?? [],
     lifecycle,
     onProgress,
   });

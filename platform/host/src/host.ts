@@ -6,6 +6,7 @@ import {
   createClient,
   createInProcessTransport,
   createRouter,
+  type Interceptor,
   type Router,
   type Transport,
 } from '@souk/rpc';
@@ -29,6 +30,8 @@ export interface HostOptions {
   readonly remote?: (typeName: string) => Transport | undefined;
   /** Connections per service: a number, or one by name. @default the server's own */
   readonly poolSizes?: Readonly<Record<string, number>>;
+  /** Around every call to a service of this process; the first is the outermost. */
+  readonly interceptors?: readonly Interceptor[];
   /** Takes the host's parts, behind those it has. @default a new one */
   readonly lifecycle?: Lifecycle;
   /** Told what is being done, for people who wait. */
@@ -47,7 +50,7 @@ export interface Host {
 export function createHost(options: HostOptions): Host {
   const { runtime, services, telemetry, databases, onProgress = () => {} } = options;
   const own = telemetry.forService('host');
-  const router = createRouter({ runtime, telemetry: own });
+  const router = createRouter({ runtime, telemetry: own, interceptors: options.interceptors ?? [] });
   const inProcess = createInProcessTransport(router);
   const here = new Set(services.flatMap(({ serves }) => serves.map(({ typeName }) => typeName)));
   const transportTo = (typeName: string): Transport | undefined =>
