@@ -1,0 +1,100 @@
+import type { ListProductsRequest } from '@souk/contracts/catalog/v1/catalog';
+import type { Context } from '@souk/kernel';
+import { pageSize } from '@souk/service';
+import { facetsMessage, productMessage } from '../api/messages.ts';
+import { openPosition, sealPosition } from '../api/page-token.ts';
+import type { Counts, Matches } from '../domain/matches.ts';
+import { choosePlan, type PagePlan } from '../domain/page-plan.ts';
+import type { Product } from '../domain/product.ts';
+import { type Position, type Search, toSearch } from '../domain/search.ts';
+import type { CatalogParts } from '../parts.ts';
+import type { Part } from '../store/page-query.ts';
+import { positionOf } from '../store/product-search.ts';
+
+interface Listed {
+  readonly product: Product;
+  readonly part: Part | undefined;
+}
+
+interface Sizes {
+  readonly gathered: number | undefined;
+  readonly matching: number;
+}
+
+/** Matches so few that looking for a better plan than gathering them costs more than it saves. */
+const FEW = 300;
+
+/** A page of the products that match, as they are now, and counts over all pages, which may be a little old. */
+export const listProducts = (parts: CatalogParts) => async (ctx: Context, request: ListProductsRequest) => {
+  const search = toSearch(request);
+  const after = openPosition(search, request.pageToken);
+  const size = pageSize(request.pageSize);
+  const matches = await parts.finder.find(ctx, search);
+  const counts = matches.count(search);
+  // One more than the page holds tells whether there is another page.
+  const listed = await list(parts, ctx, { search, after, matches, counts, limit: size + 1 });
+  const page = listed.slice(0, size);
+  const last = listed.length > size ? page.at(-1) : undefined;
+  return {
+    products: page.map(({ product }) => productMessage(product, search.currency)),
+    facets: facetsMessage(counts, search.category, search.currency),
+    nextPageToken: last === undefined ? '' : sealPosition(search, positionOf(last.product, search, last.part)),
+    totalEstimate: counts.total,
+  };
+};
+
+interface Listing {
+  readonly search: Search;
+  readonly after: Position | undefined;
+  readonly matches: Matches;
+  readonly counts: Counts;
+  readonly limit: number;
+}
+
+async function list(parts: CatalogParts, ctx: Context, listing: Listing): Promise<Listed[]> {
+  const { search, after, matches, limit } = listing;
+  // Nothing matches the words, nor any words like them.
+  if (search.words !== '' && matches.size === 0) return [];
+  const listed: Listed[] = [];
+  for (const { part, from } of sections(search, after)) {
+    if (listed.length === limit) break;
+    const plan = await planFor(parts, ctx, listing, sizesOf(listing, part));
+    const left = limit - listed.length;
+    const page = { search, part, plan, tsquery: matches.tsquery, after: from, limit: left };
+    for (const product of await parts.search.page(ctx, page)) listed.push({ product, part });
+  }
+  return listed;
+}
+
+/** By relevance, products with all words in the name come first, then the rest. */
+function sections(
+  search: Search,
+  after: Position | undefined,
+): { part: Part | undefined; from: Position | undefined }[] {
+  if (search.words === '') return [{ part: undefined, from: after }];
+  if (search.sort !== 'relevance') return [{ part: 'all', from: after }];
+  const rest = { part: 'rest', from: after?.tier === 1 ? after : undefined } as const;
+  return after?.tier === 1 ? [rest] : [{ part: 'name', from: after }, rest];
+}
+
+function sizesOf({ search, matches, counts }: Listing, part: Part | undefined): Sizes {
+  switch (part) {
+    case 'name':
+      return { gathered: matches.inName, matching: counts.inName };
+    case 'rest':
+      return { gathered: matches.size, matching: counts.total - counts.inName };
+    case 'all':
+      return { gathered: matches.size, matching: counts.total };
+    case undefined:
+      return { gathered: search.priced ? counts.total : undefined, matching: counts.total };
+  }
+}
+
+async function planFor(parts: CatalogParts, ctx: Context, listing: Listing, sizes: Sizes): Promise<PagePlan> {
+  const { search, limit } = listing;
+  if (sizes.gathered === undefined) return 'walk';
+  if (sizes.gathered <= FEW) return 'gather';
+  const everything = await parts.finder.find(ctx, { words: '', prefix: false, currency: search.currency });
+  const along = everything.count({ category: search.category, minPrice: 0n, maxPrice: undefined, priced: false }).total;
+  return choosePlan({ ...sizes, along, limit });
+}
