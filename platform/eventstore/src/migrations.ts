@@ -1,0 +1,36 @@
+import type { Migration } from '@souk/store';
+
+/** The tables of streams and events. */
+export const eventStoreMigrations: readonly Migration[] = [
+  {
+    id: 'eventstore/0001-events',
+    // `position` alone is no order: it is given before the commit. Readers of all streams go by (epoch, xid, position), below
+    // the oldest transaction that still writes. The epoch goes up when a restored database starts to count transactions anew.
+    sql: `
+      CREATE TABLE souk.es_meta (
+        one boolean PRIMARY KEY DEFAULT true CHECK (one),
+        store_id uuid NOT NULL DEFAULT gen_random_uuid(),
+        epoch integer NOT NULL DEFAULT 1
+      );
+      INSERT INTO souk.es_meta DEFAULT VALUES;
+      CREATE TABLE souk.es_stream (
+        stream text PRIMARY KEY,
+        version bigint NOT NULL CHECK (version > 0)
+      ) WITH (fillfactor = 80);
+      CREATE TABLE souk.es_event (
+        position bigint GENERATED ALWAYS AS IDENTITY,
+        epoch integer NOT NULL,
+        xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+        stream text NOT NULL,
+        version bigint NOT NULL CHECK (version > 0),
+        event_id uuid NOT NULL UNIQUE,
+        type text NOT NULL,
+        schema_version smallint NOT NULL,
+        data jsonb NOT NULL,
+        metadata jsonb NOT NULL,
+        at timestamptz NOT NULL,
+        PRIMARY KEY (stream, version)
+      );
+      CREATE INDEX es_event_order ON souk.es_event (epoch, xid, position);`,
+  },
+];
