@@ -1,4 +1,4 @@
-import { isSoukError } from '@souk/kernel';
+import { isSoukError, type LogFields } from '@souk/kernel';
 import { createKeyGuard, REDACTED, scrub } from './redaction.ts';
 
 const MAX_DEPTH = 6;
@@ -17,8 +17,8 @@ export interface LoggedError {
 }
 
 export interface LogValues {
-  /** A copy that can be written: redacted, without cycles, of bounded size. Never throws. */
-  fields(fields: Readonly<Record<string, unknown>>): Record<string, unknown>;
+  /** A copy of both that can be written: redacted, without cycles, of bounded size; the later win. Never throws. */
+  fields(bound: LogFields | undefined, fields?: LogFields | undefined): Record<string, unknown>;
 }
 
 export function createLogValues(): LogValues {
@@ -38,7 +38,7 @@ export function createLogValues(): LogValues {
   };
 
   const plain = (value: unknown, seen: readonly object[]): unknown => {
-    if (typeof value === 'string') return cut(scrub(value));
+    if (typeof value === 'string') return clean(value);
     if (typeof value === 'bigint') return String(value);
     if (typeof value === 'function' || typeof value === 'symbol') return `[${typeof value}]`;
     if (typeof value !== 'object' || value === null) return value;
@@ -57,9 +57,9 @@ export function createLogValues(): LogValues {
   };
 
   return {
-    fields: (fields) => {
+    fields: (bound, fields) => {
       try {
-        return record(fields, []);
+        return record({ ...bound, ...fields }, []);
       } catch (error) {
         // A getter that throws must not turn a log line into a failed call.
         return { unwritable: error instanceof Error ? error.name : 'unknown' };
@@ -68,19 +68,23 @@ export function createLogValues(): LogValues {
   };
 }
 
-const cut = (text: string): string => (text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS)}…` : text);
+/** What lies a little beyond the cut is looked at too: a secret that is cut in half would not be recognised. */
+const clean = (text: string): string => {
+  const safe = scrub(text.length > MAX_CHARACTERS ? text.slice(0, MAX_CHARACTERS + 512) : text);
+  return safe.length > MAX_CHARACTERS ? `${safe.slice(0, MAX_CHARACTERS)}…` : safe;
+};
 
 /** Only what is listed here is written: fields that a library adds to its errors may hold anything. */
 export function loggedError(error: unknown, depth = 0): LoggedError {
-  if (typeof error !== 'object' || error === null) return { type: typeof error, message: cut(scrub(String(error))) };
+  if (typeof error !== 'object' || error === null) return { type: typeof error, message: clean(String(error)) };
   const { name, message, stack, cause, code, reason } = error as Partial<Record<string, unknown>>;
   const deeper = cause !== undefined && cause !== null && depth < MAX_CAUSES;
   return {
     type: typeof name === 'string' ? name : 'Error',
     ...(typeof code === 'string' ? { code } : {}),
     ...(typeof reason === 'string' ? { reason } : {}),
-    message: cut(scrub(typeof message === 'string' ? message : '')),
-    ...(typeof stack === 'string' ? { stack: cut(scrub(stack)) } : {}),
+    message: clean(typeof message === 'string' ? message : ''),
+    ...(typeof stack === 'string' ? { stack: clean(stack) } : {}),
     ...(deeper ? { cause: loggedError(cause, depth + 1) } : {}),
   };
 }

@@ -112,7 +112,7 @@ class ServiceLogger implements Logger {
       service: this.#service,
       traceId: this.#trace?.traceId,
       spanId: this.#trace?.spanId,
-      fields: withoutReserved(target.values.fields({ ...this.#fields, ...fields })),
+      fields: withoutReserved(target.values.fields(this.#fields, fields)),
     });
   }
 }

@@ -1,4 +1,4 @@
-import { createBoundedQueue, fromUnknown, type Logger, type Runtime, type Timer } from '@souk/kernel';
+import { createBoundedQueue, fromUnknown, type Logger, type Runtime, raceAbort, type Timer } from '@souk/kernel';
 import type { SpanExporter, SpanRecord, SpanSink } from './span-record.ts';
 
 export interface SpanBatcherOptions {
@@ -37,7 +37,9 @@ export function createSpanBatcher(options: SpanBatcherOptions): SpanBatcher {
   const exportBatch = async (batch: readonly SpanRecord[]): Promise<void> => {
     try {
       exporter ??= options.exporter();
-      await (await exporter).export(batch, giveUp.signal);
+      const exporting = (await exporter).export(batch, giveUp.signal);
+      // Also an exporter that does not heed the signal keeps nobody from closing.
+      await raceAbort(exporting, giveUp.signal);
       if (failing) log.info('spans are exported again');
       failing = false;
     } catch (thrown) {
@@ -49,7 +51,7 @@ export function createSpanBatcher(options: SpanBatcherOptions): SpanBatcher {
   };
 
   const sendAll = async (): Promise<void> => {
-    while (queue.size > 0) await exportBatch(queue.drain(batchSize));
+    while (queue.size > 0 && !giveUp.signal.aborted) await exportBatch(queue.drain(batchSize));
   };
 
   const send = (): Promise<void> => {
@@ -75,14 +77,12 @@ export function createSpanBatcher(options: SpanBatcherOptions): SpanBatcher {
     close: async (withinMs) => {
       closed = true;
       const limit = runtime.timers.after(withinMs, () => giveUp.abort());
-      while (queue.size > 0 || sending !== undefined) {
-        if (giveUp.signal.aborted) {
-          const left = queue.drain(capacity).length;
-          if (left > 0) onDropped(left, 'closed');
-        }
-        await send();
-      }
+      await send();
+      // A batch that was on its way when the close came may have left some behind.
+      await send();
       limit.cancel();
+      const left = queue.drain(capacity).length;
+      if (left > 0) onDropped(left, 'closed');
     },
   };
 }
