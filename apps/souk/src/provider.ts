@@ -8,6 +8,8 @@ export interface EmbeddedProviderOptions {
   readonly log: Logger;
   /** Where the provider keeps its ledger: it must outlive a crash of this process, as an outside provider's does. */
   readonly folder: string;
+  /** The provider's name in the path of its webhooks. */
+  readonly name: string;
   /** Where the shop listens for the provider's events. */
   readonly shopUrl: () => string;
 }
@@ -15,12 +17,11 @@ export interface EmbeddedProviderOptions {
 /** What the shop needs to know of its provider. */
 export interface ProviderAccess {
   readonly providerUrl: string;
-  readonly apiKey: string;
-  readonly webhookSecrets: readonly string[];
+  readonly providerApiKey: string;
+  readonly webhookSecrets: string;
 }
 
 const LEDGER = 'payment-provider.sqlite';
-const NAME = 'souk-pay';
 
 /**
  * The demonstration provider in this process, spoken to over HTTP like any other. Its secrets are new at every start.
@@ -28,7 +29,7 @@ const NAME = 'souk-pay';
  * @param onStarted Hears how the provider is reached.
  */
 export function embeddedProvider(options: EmbeddedProviderOptions, onStarted: (access: ProviderAccess) => void): Part {
-  const { runtime, log, folder, shopUrl } = options;
+  const { runtime, log, folder, name, shopUrl } = options;
   const apiKey = randomToken(runtime.random);
   const webhookSecret = randomToken(runtime.random);
   let provider: PaymentProvider | undefined;
@@ -44,7 +45,7 @@ export function embeddedProvider(options: EmbeddedProviderOptions, onStarted: (a
           file: join(folder, LEDGER),
           durability: 'normal',
           apiKey,
-          webhookUrl: `${shopUrl()}/api/v1/webhooks/payments/${NAME}`,
+          webhookUrl: `${shopUrl()}/api/v1/webhooks/payments/${name}`,
           webhookSecret,
           webhookEvents: WEBHOOK_TYPES,
           webhookConcurrency: 4,
@@ -55,7 +56,7 @@ export function embeddedProvider(options: EmbeddedProviderOptions, onStarted: (a
         },
       });
       const { url } = await provider.start();
-      onStarted({ providerUrl: url, apiKey, webhookSecrets: [webhookSecret] });
+      onStarted({ providerUrl: url, providerApiKey: apiKey, webhookSecrets: webhookSecret });
     },
     stop: async () => provider?.stop(),
   };

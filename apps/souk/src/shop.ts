@@ -69,7 +69,7 @@ export function createShop(options: ShopOptions): Shop {
   const serviceSettings: Record<string, unknown> = { ...settings };
   if (settings.provider.embedded) {
     lifecycle.add(
-      embeddedProvider({ runtime, log, folder, shopUrl: () => originOf(settings.http.host, server.port) }, (access) => {
+      embeddedProvider({ runtime, log, folder, name: settings.payments.providerName, shopUrl: () => originOf(settings.http.host, server.port) }, (access) => {
         serviceSettings.payments = { ...settings.payments, ...access };
       }),
     );
