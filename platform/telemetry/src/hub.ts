@@ -68,8 +68,7 @@ export function createTelemetryHub(options: TelemetryHubOptions): TelemetryHub {
     onCollectError: (error) => ownLog.error('a metric could not be collected', { err: fromUnknown(error) }),
   });
   const processView = registry.view({});
-  const stopProcess =
-    options.processMetrics === false ? () => {} : watchProcess({ metrics: processView, clock: runtime.clock, build });
+  const stopProcess = options.processMetrics === false ? () => {} : watchProcess({ metrics: processView, build });
 
   const dropped = processView.counter({
     name: 'souk_telemetry_dropped_total',

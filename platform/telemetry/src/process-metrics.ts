@@ -1,11 +1,9 @@
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 import { getHeapSpaceStatistics } from 'node:v8';
-import type { Clock } from '@souk/kernel';
 import type { Metrics } from './metrics.ts';
 
 export interface ProcessMetricsOptions {
   readonly metrics: Metrics;
-  readonly clock: Clock;
   /** What runs: shown by `souk_build_info`. */
   readonly build: { readonly version: string; readonly revision: string };
 }
@@ -24,7 +22,7 @@ const GC_KINDS: Readonly<Record<number, string>> = {
  * Metrics of the process and of Node.js, read when they are asked for.
  * @returns stops what watches
  */
-export function watchProcess({ metrics, clock, build }: ProcessMetricsOptions): () => void {
+export function watchProcess({ metrics, build }: ProcessMetricsOptions): () => void {
   const stops = [watchEventLoop(metrics), watchGarbageCollection(metrics)];
   const gauge = (name: string, help: string) => metrics.gauge({ name, help });
   const cpu = metrics.counter({ name: 'process_cpu_seconds_total', help: 'Processor time used, user and system.' });
@@ -44,7 +42,7 @@ export function watchProcess({ metrics, clock, build }: ProcessMetricsOptions): 
   });
 
   gauge('process_start_time_seconds', 'When the process started, since the epoch.').set(
-    clock.now() / 1000 - process.uptime(),
+    performance.timeOrigin / 1000,
     {},
   );
   metrics
