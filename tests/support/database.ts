@@ -13,7 +13,6 @@ import {
 } from '@souk/adapter-postgres';
 import { type Context, type Runtime, rootContext, silentLogger, systemRuntime } from '@souk/kernel';
 import { type Database, type Migration, migrate } from '@souk/store';
-import type { Telemetry } from '@souk/telemetry';
 import { fillFolder } from './cluster-cache.ts';
 
 export interface TestDatabase {
@@ -36,8 +35,8 @@ export interface TestServer {
 }
 
 export interface TestDatabaseOptions {
+  /** @default 10 */
   readonly poolSize?: number;
-  readonly telemetry?: Telemetry;
 }
 
 let shared: Promise<TestServer> | undefined;

@@ -46,5 +46,5 @@ export async function waitUntil(runtime: Runtime, limitMs: number, isOver: () =>
 export function keepAlive(): Disposable {
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {};
-  return { [Symbol.dispose]: () => [port1, port2].forEach((port) => void port.close()) };
+  return { [Symbol.dispose]: () => port2.close() };
 }

@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { afterEach, beforeEach, test } from 'node:test';
 import { hasReason, rootContext, silentLogger, systemRuntime } from '@souk/kernel';
+import { fillFolder } from '../../../tests/support/cluster-cache.ts';
 import { connectTo } from '../../../tests/support/database.ts';
 import { bundledBinaries } from './binaries.ts';
 import { createEmbeddedPostgres, type EmbeddedAddress, type EmbeddedPostgres } from './index.ts';
@@ -55,6 +56,14 @@ const embed = (folder: string, more: { binaries?: string } = {}): EmbeddedPostgr
   return server;
 };
 
+/** A folder whose data was made before: for tests that are not about making it. */
+async function made(): Promise<string> {
+  const folder = join(base, 'pg');
+  mkdirSync(folder);
+  await fillFolder(folder, runtime);
+  return folder;
+}
+
 async function query(address: EmbeddedAddress, text: string): Promise<unknown[]> {
   const db = connectTo(address, runtime);
   using ctx = rootContext({ runtime, timeoutMs: 20_000 });
@@ -72,10 +81,12 @@ async function hold(folder: string, options: { uid?: number; binaries?: string }
   const child = spawn(process.execPath, [script, folder, ...(options.binaries ? [options.binaries] : [])], {
     ...account,
     cwd: '/',
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'ignore'],
   });
   holders.push(child);
-  const [line] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(() => ['null'])]);
+  const ended = once(child, 'exit').then(() => assert.fail('it ended instead of holding the folder'));
+  const [line] = await Promise.race([once(child.stdout, 'data'), ended]);
+  ended.catch(() => undefined);
   return { child, ...(JSON.parse(String(line)) as { pid: number; address: EmbeddedAddress }) };
 }
 
@@ -102,13 +113,14 @@ test('data stays over a stop and a start, durably, sorted by code point', async 
 });
 
 test('the server runs without privileges, in a group of its own, behind a private socket and a password', async () => {
-  const server = embed(join(base, 'pg'));
+  const folder = await made();
+  const server = embed(folder);
   const address = await server.start();
   const stat = readFileSync(`/proc/${server.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   assert.equal(Number(stat[2]), server.pid);
   assert.notEqual(statSync(`/proc/${server.pid}`).uid, 0);
   assert.equal(statSync(address.host).mode & 0o777, 0o700);
-  assert.equal(statSync(join(base, 'pg', 'secret')).mode & 0o777, 0o600);
+  assert.equal(statSync(join(folder, 'secret')).mode & 0o777, 0o600);
   assert.deepEqual(await query(address, "SELECT current_setting('listen_addresses') AS listens"), [{ listens: '' }]);
   await assert.rejects(query({ ...address, password: 'wrong' }, 'SELECT 1'), (error) =>
     hasReason(error, 'STORE_ACCESS_DENIED'),
@@ -116,24 +128,26 @@ test('the server runs without privileges, in a group of its own, behind a privat
 });
 
 test('neither rows nor statements get into the log of the server', async () => {
-  const server = embed(join(base, 'pg'));
+  const folder = await made();
+  const server = embed(folder);
   const address = await server.start();
   await query(address, "CREATE TABLE person AS SELECT 'ann@example.org' AS email");
   await query(address, 'CREATE UNIQUE INDEX ON person (email)');
   await assert.rejects(query(address, "INSERT INTO person VALUES ('ann@example.org')"));
   await server.stop();
-  assert.doesNotMatch(readFileSync(join(base, 'pg', 'postgres.log'), 'utf8'), /ann@/);
+  assert.doesNotMatch(readFileSync(join(folder, 'postgres.log'), 'utf8'), /ann@/);
 });
 
 test('a second souk on a folder is refused and the first goes on', async () => {
-  const address = await embed(join(base, 'pg')).start();
-  await assert.rejects(embed(join(base, 'pg')).start(), (error) => hasReason(error, 'EMBEDDED_POSTGRES_IN_USE'));
-  assert.equal((await hold(join(base, 'pg'))).pid, undefined);
+  const folder = await made();
+  const address = await embed(folder).start();
+  await assert.rejects(embed(folder).start(), (error) => hasReason(error, 'EMBEDDED_POSTGRES_IN_USE'));
+  await assert.rejects(hold(folder));
   await query(address, 'SELECT 1');
 });
 
 test('a server left behind by kill -9 is stopped, never doubled, and nothing committed is lost', async () => {
-  const folder = join(base, 'pg');
+  const folder = await made();
   const left = await hold(folder);
   await query(left.address, 'CREATE TABLE kept AS SELECT 1 AS id');
   await kill(left.child, 'SIGKILL');
@@ -145,7 +159,7 @@ test('a server left behind by kill -9 is stopped, never doubled, and nothing com
 });
 
 test('a kill -9 of souk and server together is recovered from', async () => {
-  const folder = join(base, 'pg');
+  const folder = await made();
   const left = await hold(folder);
   await query(left.address, 'CREATE TABLE kept AS SELECT 1 AS id');
   await kill(left.child, 'SIGKILL');
@@ -155,7 +169,7 @@ test('a kill -9 of souk and server together is recovered from', async () => {
 });
 
 test('a pid file whose number another process has now does not keep the server from starting', async () => {
-  const folder = join(base, 'pg');
+  const folder = await made();
   const server = embed(folder);
   await server.start();
   await server.stop();
@@ -171,7 +185,8 @@ test('an interrupted first start is begun anew', async () => {
 });
 
 test('a server that ends by itself is started again', async () => {
-  const server = embed(join(base, 'pg'));
+  const folder = await made();
+  const server = embed(folder);
   const address = await server.start();
   const { pid } = server;
   process.kill(pid as number, 'SIGKILL');
@@ -186,7 +201,7 @@ test('a server that ends by itself is started again', async () => {
 });
 
 test('a folder of a newer PostgreSQL or souk is refused and left as it is', async () => {
-  const folder = join(base, 'pg');
+  const folder = await made();
   const server = embed(folder);
   await server.start();
   await server.stop();

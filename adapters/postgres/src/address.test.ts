@@ -18,7 +18,8 @@ test('a URL is read with its defaults', () => {
 });
 
 test('every address survives being a URL', () => {
-  const name = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme-ascii' });
+  // A path of dots is a way up in any URL.
+  const name = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme-ascii' }).filter((text) => !/^\.+$/.test(text));
   const host = fc.constantFrom('localhost', '10.0.0.1', '::1', '/tmp/a folder/run');
   const tls = fc.constantFrom(undefined, 'verify' as const, 'no-verify' as const);
   const address = fc.record(

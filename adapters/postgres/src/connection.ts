@@ -42,6 +42,8 @@ export interface Connection {
    * server has taken note, so that the request cannot hit a later statement.
    */
   cancel(): Promise<void>;
+  /** Cuts the connection when what was sent so far is not answered in time. */
+  cutLater(): void;
   /** Whether the connection keeps the process alive. */
   hold(alive: boolean): void;
   /** Cuts the connection at once: what was under way fails. */
@@ -58,9 +60,11 @@ export async function openConnection(
   init: ConnectionInit,
   onBroken: (connection: Connection) => void,
 ): Promise<Connection> {
-  const { address, options, runtime } = init;
+  const { options, runtime } = init;
   const client = new pg.Client(driverConfig(init)) as DriverClient;
   let broken = false;
+  let sent = 0;
+  let answered = 0;
   const connecting = runtime.timers.after(options.connectMs, () =>
     stream(client).destroy(new Error('no answer in time')),
   );
@@ -81,9 +85,12 @@ export async function openConnection(
     run: (statement, values) =>
       new Promise((resolve, reject) => {
         const query = { name: statement.name as string, text: statement.text, values: values as unknown[] };
-        void client.query(query, (error: Error | null, result: pg.QueryResult) =>
-          error ? reject(error) : resolve(result),
-        );
+        sent++;
+        void client.query(query, (error: Error | null, result: pg.QueryResult) => {
+          answered++;
+          if (error) reject(error);
+          else resolve(result);
+        });
       }),
     forget: async ({ name }) => {
       if (name === undefined) return;
@@ -92,9 +99,12 @@ export async function openConnection(
     },
     script: (text) =>
       new Promise((resolve, reject) => {
-        void client.query(text, (error: Error | null, result: pg.QueryResult | pg.QueryResult[]) =>
-          error ? reject(error) : resolve(Array.isArray(result) ? (result.at(-1) as pg.QueryResult) : result),
-        );
+        sent++;
+        void client.query(text, (error: Error | null, result: pg.QueryResult | pg.QueryResult[]) => {
+          answered++;
+          if (error) reject(error);
+          else resolve(Array.isArray(result) ? (result.at(-1) as pg.QueryResult) : result);
+        });
       }),
     together: (send) => {
       stream(client).cork();
@@ -104,10 +114,15 @@ export async function openConnection(
         stream(client).uncork();
       }
     },
-    cancel: async () => {
-      const cut = runtime.timers.after(options.cancelMs, () => connection.destroy());
-      await requestCancel(address, client);
-      cut.cancel();
+    cancel: () => {
+      connection.cutLater();
+      return requestCancel(init, client);
+    },
+    cutLater: () => {
+      const upTo = sent;
+      runtime.timers.after(options.cancelMs, () => {
+        if (answered < upTo) connection.destroy();
+      });
     },
     hold: (alive) => (alive ? client.ref() : client.unref()),
     onNotification: (handle) => {
@@ -119,7 +134,9 @@ export async function openConnection(
     },
     end: async () => {
       broken = true;
+      const cut = runtime.timers.after(options.cancelMs, () => stream(client).destroy());
       await client.end();
+      cut.cancel();
     },
   };
 
@@ -154,7 +171,7 @@ function driverConfig({ address, applicationName, options }: ConnectionInit): pg
   };
 }
 
-function requestCancel(address: PostgresAddress, client: DriverClient): Promise<void> {
+function requestCancel({ address, runtime, options }: ConnectionInit, client: DriverClient): Promise<void> {
   const { processID, secretKey } = client;
   if (processID === null || secretKey === null) return Promise.resolve();
   const request = Buffer.alloc(16);
@@ -166,9 +183,14 @@ function requestCancel(address: PostgresAddress, client: DriverClient): Promise<
   const socket = address.host.startsWith('/')
     ? connectSocket(`${address.host}/.s.PGSQL.${address.port}`)
     : connectSocket(address.port, address.host);
-  socket.on('error', () => resolve());
+  // Without an answer the connection is cut a little later.
+  socket.on('error', () => {});
   // The server closes once it has signalled the session.
-  socket.on('close', () => resolve());
+  const limit = runtime.timers.after(options.cancelMs, () => socket.destroy());
+  socket.on('close', () => {
+    limit.cancel();
+    resolve();
+  });
   socket.resume().end(request);
   return promise;
 }

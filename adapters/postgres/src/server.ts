@@ -131,6 +131,7 @@ export function createPostgresServer(init: PostgresServerInit): PostgresServer {
   /** A server that is started at the same time may answer a little later. */
   async function waitFor(admin: Database, address: PostgresAddress): Promise<number> {
     using ctx = rootContext({ runtime, timeoutMs: init.waitMs ?? WAIT_MS });
+    using _ = keepAlive();
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2)) {
       try {
         return await checkVersion(admin, ctx, address);
@@ -177,4 +178,11 @@ function reachable(url: string): PostgresSource {
     stop: () => Promise.resolve(),
     describe: () => `PostgreSQL at ${describeAddress(address)}`,
   };
+}
+
+/** Timers do not keep a process alive, and while nobody answers there may be nothing else that does. */
+function keepAlive(): Disposable {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {};
+  return { [Symbol.dispose]: () => port2.close() };
 }

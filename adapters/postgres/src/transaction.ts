@@ -96,8 +96,10 @@ class Attempt implements Transaction {
   }
 
   cancel(): void {
-    // A COMMIT under way is let finish: its outcome is worth more than the time.
-    if (this.#running > 0 && this.#phase === 'open') this.#canceling = this.#connection.cancel();
+    if (this.#running === 0) return;
+    if (this.#phase === 'open') this.#canceling = this.#connection.cancel();
+    // A COMMIT under way is given time: its outcome is worth more than an early answer.
+    if (this.#phase === 'committing') this.#connection.cutLater();
   }
 
   async commit(): Promise<void> {

@@ -293,11 +293,11 @@ export function databaseConformance(name: string, setup: () => Promise<Conforman
     });
 
     test('whoever waits for a connection waits no longer than the deadline, and others get theirs in turn', async () => {
-      const release = Promise.withResolvers<void>();
-      const taken = Array.from({ length: POOL_SIZE }, () =>
+      const gates = Array.from({ length: POOL_SIZE }, () => Promise.withResolvers<void>());
+      const taken = gates.map(({ promise }) =>
         db.tx(ctx(), async (tx) => {
           await tx.query('SELECT 1');
-          await release.promise;
+          await promise;
         }),
       );
       using short = ctx(40);
@@ -309,9 +309,11 @@ export function databaseConformance(name: string, setup: () => Promise<Conforman
           .then(() => order.push(n)),
       );
       await fails(db.at(short).query('SELECT 1'), 'STORE_POOL_EXHAUSTED');
-      release.resolve();
-      await Promise.all([...taken, ...patient]);
+      gates[0]?.resolve();
+      await Promise.all(patient);
       assert.deepEqual(order, [1, 2, 3]);
+      for (const gate of gates) gate.resolve();
+      await Promise.all(taken);
     });
 
     test('a lost connection is an error for whoever used it, and for nobody after', async () => {
