@@ -85,7 +85,7 @@ test('a relay takes over from one that died, and one that lost its lease stops s
     );
   await until('a step down', () => service.health().relay === 'standby');
   await publishCounted(on, service, 'k', 2);
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await on.runtime.timers.sleep(100);
   assert.deepEqual(heard, [1]);
   assert.equal((await outbox(on)).length, 1);
   await service.stop();

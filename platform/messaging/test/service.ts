@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict';
 import type { DescMessage } from '@bufbuild/protobuf';
+import { systemRuntime } from '@souk/kernel';
 import { silentTelemetry } from '@souk/telemetry';
 import type { TestDatabase } from '../../../tests/support/database.ts';
 import {
@@ -38,10 +40,11 @@ export async function until(
   condition: () => boolean | Promise<boolean>,
   limitMs = 15_000,
 ): Promise<void> {
-  const endMs = performance.now() + limitMs;
+  const { clock, timers } = systemRuntime();
+  const endMs = clock.monotonicMs() + limitMs;
   while (!(await condition())) {
-    if (performance.now() > endMs) throw new Error(`never came: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.ok(clock.monotonicMs() < endMs, `never came: ${what}`);
+    await timers.sleep(5);
   }
 }
 
