@@ -28,8 +28,8 @@ export interface Draft {
 
 const INSERT = `
   insert into notification (id, user_id, channel, template, recipient, subject, body, status, dedup_key, created_at, due_at, sent_at)
-  select d.id, $5, d.channel, $6, d.recipient, $7, $8, d.status, $9, $10,
-    case when d.status = 'QUEUED' then $10 end, case when d.status = 'SENT' then $10 end
+  select d.id, $5, d.channel, $6, d.recipient, $7, $8, d.status, $9, $10::timestamptz,
+    case when d.status = 'QUEUED' then $10::timestamptz end, case when d.status = 'SENT' then $10::timestamptz end
   from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as d(id, channel, recipient, status)
   on conflict (dedup_key, channel) do nothing
   returning *`;
