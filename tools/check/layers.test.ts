@@ -87,6 +87,16 @@ const forbidden: Record<string, readonly [path: string, source: string, told: Re
     "import { x } from '../../users/src/x.ts';",
     /leaves services\/orders/,
   ],
+  'the support of tests outside of a test': [
+    'platform/store/src/a.ts',
+    "import { x } from '../../../tests/support/database.ts';",
+    /leaves platform\/store/,
+  ],
+  'other tests in a test': [
+    'platform/store/src/a.test.ts',
+    "import { x } from '../../../tests/e2e/shop.ts';",
+    /leaves platform\/store/,
+  ],
   'a service, dynamically': [
     'services/orders/src/a.ts',
     "await import('@souk/service-users');",
@@ -129,6 +139,14 @@ const permitted: Record<string, readonly [path: string, source: string]> = {
   'siblings, kernel and errors in the domain': [
     'services/orders/src/domain/a.ts',
     "import type { X } from '@souk/kernel';\nimport { y } from './y.ts';\nimport { z } from '../errors.ts';",
+  ],
+  'the support of all tests in a platform test': [
+    'platform/store/src/a.int.test.ts',
+    "import { x } from '../../../tests/support/database.ts';",
+  ],
+  'the support of all tests in a file that tests use': [
+    'services/orders/test/world.ts',
+    "import { x } from '../../../tests/support/database.ts';",
   ],
   'node modules in a test of the domain': ['services/orders/src/domain/a.test.ts', "import { test } from 'node:test';"],
 };
