@@ -3,7 +3,9 @@ import { after, before, describe, test } from 'node:test';
 import { createIds, hasReason, seededRandom } from '@souk/kernel';
 import fc from 'fast-check';
 import { toSearch } from '../src/domain/search.ts';
+import { createFinder } from '../src/store/finder.ts';
 import type { Part } from '../src/store/page-query.ts';
+import { createProductSearch } from '../src/store/product-search.ts';
 import { type NaiveProduct, naiveSearch } from './naive-search.ts';
 import { type CatalogWorld, catalogWorld } from './world.ts';
 
@@ -103,7 +105,7 @@ describe('search', () => {
     await fc.assert(
       fc.asyncProperty(anySearch, fc.integer({ min: 0, max: 30 }), async (given, skip) => {
         const search = toSearch(requestOf(given));
-        const matches = await world.parts.finder.find(world.ctx, search);
+        const { matches } = await world.parts.finder.find(world.ctx, search);
         const parts: (Part | undefined)[] = search.words === '' ? [undefined] : ['name', 'rest', 'all'];
         for (const part of parts) {
           const read = async (plan: 'walk' | 'gather', limit: number, at?: { key: string; id: string }) =>
@@ -116,12 +118,44 @@ describe('search', () => {
                 after: at && { tier: 0, ...at },
                 limit,
               })
-            ).map(({ id }) => id);
+            ).map(({ product }) => product.id);
           assert.deepEqual(await read('walk', skip + 10), await read('gather', skip + 10));
         }
       }),
       { numRuns: 60, seed: 43 },
     );
+  });
+
+  test('of too many matches some are counted, but what a filter leaves is exact, and so are pages', async () => {
+    const { parts, ctx } = world;
+    const few = createFinder({
+      search: createProductSearch(parts.db, 20),
+      clock: parts.runtime.clock,
+      ttlMs: 0,
+      capacity: 1,
+    });
+    await fc.assert(
+      fc.asyncProperty(anySearch, async (given) => {
+        fc.pre(given.query !== '' && given.query !== 'ze');
+        const search = toSearch(requestOf(given));
+        const expected = naiveSearch(products, given).ids.length;
+        const { matches, counts } = await few.find(ctx, search);
+        if (!matches.sampled || (expected <= 20 && (search.category !== '' || search.priced)))
+          assert.equal(counts.total, expected);
+        if (expected > 0) assert.ok(counts.total > 0);
+      }),
+      { numRuns: 100, seed: 45 },
+    );
+  });
+
+  test('the ranked list is those with all words in the name, then the rest', async () => {
+    const search = toSearch({ query: 'zorb', category: '', minPrice: 0n, maxPrice: 0n, currency: '', sort: '' });
+    const { matches } = await world.parts.finder.find(world.ctx, search);
+    const read = async (part: Part) => {
+      const request = { search, part, plan: 'gather', tsquery: matches.tsquery, after: undefined, limit: 200 } as const;
+      return (await world.parts.search.page(world.ctx, request)).map(({ position }) => position);
+    };
+    assert.deepEqual(await read('ranked'), [...(await read('name')), ...(await read('rest'))]);
   });
 
   test('a page that starts in the middle does not depend on products that come and go before it', async () => {

@@ -36,7 +36,7 @@ export interface Counts {
   readonly priceRanges: readonly PriceRangeCount[];
 }
 
-/** Everything that matches the words of a search, packed for counting under any filter. */
+/** What matches the words of a search, packed for counting under any filter. */
 export interface Matches {
   /** The words as the database understands them; empty without words. */
   readonly tsquery: string;
@@ -44,84 +44,46 @@ export interface Matches {
   readonly size: number;
   /** Of these, how many have all words in the name. */
   readonly inName: number;
+  /** There are so many that only some were looked at: all numbers are estimates. */
+  readonly sampled: boolean;
   count(filter: Filter): Counts;
 }
 
-const NO_PRICE = -1;
+export interface FoundMatches {
+  readonly tsquery: string;
+  readonly currency: string;
+  readonly groups: readonly MatchGroup[];
+  readonly sampled: boolean;
+  /** How many products each one in `groups` stands for. */
+  readonly scale: number;
+}
+
+/** Products of one category: how many there are, and the prices of those that have one, cheapest first. */
+interface Pack {
+  readonly category: string;
+  readonly name: string;
+  readonly inName: boolean;
+  readonly size: number;
+  readonly prices: Float64Array;
+}
 
 /** Filters whose counts are kept; a search rarely has more that are asked for again. */
 const MOST_KEPT = 64;
 
-export function packMatches(tsquery: string, currency: string, groups: readonly MatchGroup[]): Matches {
-  const slugs = [...new Set(groups.map(({ category }) => category))];
-  const names = new Map(groups.map(({ category, categoryName }) => [category, categoryName]));
-  const size = groups.reduce((sum, { prices }) => sum + prices.length, 0);
-  const slugOf = new Uint16Array(size);
-  const inNameOf = new Uint8Array(size);
-  const priceOf = new Float64Array(size);
-  let at = 0;
-  for (const { category, inName, prices } of groups) {
-    const slug = slugs.indexOf(category);
-    for (const price of prices) {
-      slugOf[at] = slug;
-      inNameOf[at] = inName ? 1 : 0;
-      priceOf[at] = price === '' ? NO_PRICE : Number(price);
-      at++;
-    }
-  }
+export function packMatches({ tsquery, currency, groups, sampled, scale }: FoundMatches): Matches {
+  const packs = groups.map(toPack);
   const bounds = priceBounds(currency);
   const kept = new Map<string, Counts>();
-
-  const countNow = (filter: Filter): Counts => {
-    const wanted = slugs.indexOf(filter.category);
-    const lowest = filter.priced ? Number(filter.minPrice) : NO_PRICE;
-    const highest = Number(filter.maxPrice ?? HIGHEST_PRICE);
-    const perSlug = new Uint32Array(slugs.length);
-    const perRange = new Uint32Array(bounds.length);
-    let total = 0;
-    let inName = 0;
-    for (let i = 0; i < size; i++) {
-      const slug = slugOf[i] as number;
-      const price = priceOf[i] as number;
-      const ofCategory = filter.category === '' || slug === wanted;
-      const ofPrice = price >= lowest && price <= highest;
-      if (ofPrice) perSlug[slug] = (perSlug[slug] as number) + 1;
-      if (ofCategory && price !== NO_PRICE) {
-        const range = rangeOf(bounds, price);
-        perRange[range] = (perRange[range] as number) + 1;
-      }
-      if (ofCategory && ofPrice) {
-        total++;
-        inName += inNameOf[i] as number;
-      }
-    }
-    const categories = slugs.map((category, i) => ({
-      category,
-      name: names.get(category) ?? category,
-      count: perSlug[i] as number,
-    }));
-    const priceRanges = bounds.map((bound, i) => ({
-      minPrice: BigInt(bound),
-      maxPrice: BigInt((bounds[i + 1] ?? 1) - 1),
-      count: perRange[i] as number,
-    }));
-    return {
-      total,
-      inName,
-      categories: categories.filter(({ count }) => count > 0).sort(byCount),
-      priceRanges: priceRanges.filter(({ count }) => count > 0),
-    };
-  };
-
   return {
     tsquery,
-    size,
-    inName: inNameOf.reduce((sum, one) => sum + one, 0),
+    size: Math.round(sizeOf(packs) * scale),
+    inName: Math.round(sizeOf(packs.filter(({ inName }) => inName)) * scale),
+    sampled,
     count: (filter) => {
       const key = `${filter.category} ${filter.minPrice} ${filter.maxPrice} ${filter.priced}`;
       const known = kept.get(key);
       if (known !== undefined) return known;
-      const counts = countNow(filter);
+      const counts = scaled(countPacks(packs, bounds, filter), scale);
       if (kept.size >= MOST_KEPT) kept.clear();
       kept.set(key, counts);
       return counts;
@@ -129,11 +91,66 @@ export function packMatches(tsquery: string, currency: string, groups: readonly 
   };
 }
 
-/** The last range that begins at or below the price. */
-function rangeOf(bounds: readonly number[], price: number): number {
-  let range = bounds.length - 1;
-  while (range > 0 && price < (bounds[range] as number)) range--;
-  return range;
+function scaled(counts: Counts, scale: number): Counts {
+  if (scale === 1) return counts;
+  const many = (count: number): number => Math.round(count * scale);
+  return {
+    total: many(counts.total),
+    inName: many(counts.inName),
+    categories: counts.categories.map((entry) => ({ ...entry, count: many(entry.count) })),
+    priceRanges: counts.priceRanges.map((entry) => ({ ...entry, count: many(entry.count) })),
+  };
+}
+
+const toPack = ({ category, categoryName, inName, prices }: MatchGroup): Pack => ({
+  category,
+  name: categoryName,
+  inName,
+  size: prices.length,
+  prices: Float64Array.from(
+    prices.filter((price) => price !== ''),
+    Number,
+  ).sort(),
+});
+
+const sizeOf = (packs: readonly Pack[]): number => packs.reduce((sum, { size }) => sum + size, 0);
+
+function countPacks(packs: readonly Pack[], bounds: readonly number[], filter: Filter): Counts {
+  const highest = Number(filter.maxPrice ?? HIGHEST_PRICE);
+  const matching = ({ prices, size }: Pack): number =>
+    filter.priced ? below(prices, highest + 1) - below(prices, Number(filter.minPrice)) : size;
+  const chosen = packs.filter(({ category }) => filter.category === '' || category === filter.category);
+  const sum = (some: readonly Pack[]): number => some.reduce((total, pack) => total + matching(pack), 0);
+  const categories = new Map<string, CategoryCount>();
+  for (const pack of packs) {
+    const { category, name } = pack;
+    categories.set(category, { category, name, count: matching(pack) + (categories.get(category)?.count ?? 0) });
+  }
+  const cheaper = bounds.map((bound) => chosen.reduce((total, { prices }) => total + below(prices, bound), 0));
+  const priced = chosen.reduce((total, { prices }) => total + prices.length, 0);
+  const priceRanges = bounds.map((bound, i) => ({
+    minPrice: BigInt(bound),
+    maxPrice: BigInt((bounds[i + 1] ?? 1) - 1),
+    count: (cheaper[i + 1] ?? priced) - (cheaper[i] as number),
+  }));
+  return {
+    total: sum(chosen),
+    inName: sum(chosen.filter(({ inName }) => inName)),
+    categories: [...categories.values()].filter(({ count }) => count > 0).sort(byCount),
+    priceRanges: priceRanges.filter(({ count }) => count > 0),
+  };
+}
+
+/** How many of the sorted prices are below the bound. */
+function below(prices: Float64Array, bound: number): number {
+  let low = 0;
+  let high = prices.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((prices[middle] as number) < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 const byCount = (a: CategoryCount, b: CategoryCount): number => b.count - a.count || (a.category < b.category ? -1 : 1);

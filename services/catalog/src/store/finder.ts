@@ -1,9 +1,9 @@
 import type { Clock, Context } from '@souk/kernel';
-import type { Matches } from '../domain/matches.ts';
-import type { Search } from '../domain/search.ts';
+import type { Counts, Matches } from '../domain/matches.ts';
+import type { Filter, Search } from '../domain/search.ts';
 import { respell, spellable } from '../domain/spelling.ts';
 import { createExpiringCache } from './expiring-cache.ts';
-import type { ProductSearch } from './product-search.ts';
+import { type MatchRequest, MOST_MATCHES, type ProductSearch } from './product-search.ts';
 
 export interface FinderInit {
   readonly search: ProductSearch;
@@ -14,12 +14,29 @@ export interface FinderInit {
   readonly capacity: number;
 }
 
-/** Remembers for a while what matches the words of a search. */
+/** What matches a search, and how many under its filter. */
+export interface Found {
+  /** Of the words alone. */
+  readonly matches: Matches;
+  readonly counts: Counts;
+}
+
+/** Remembers for a while what matches. */
 export interface Finder {
   /** What matches the words or, when nothing does, what matches the words that were probably meant. */
-  find(ctx: Context, search: Pick<Search, 'words' | 'prefix' | 'currency'>): Promise<Matches>;
+  find(ctx: Context, search: Search): Promise<Found>;
+  /** How many active products there are, of a category or in all. */
+  countAll(ctx: Context, category: string, currency: string): Promise<number>;
   /** Products changed. */
   invalidate(): void;
+}
+
+const NO_FILTER: Filter = { category: '', minPrice: 0n, maxPrice: undefined, priced: false };
+
+interface Answer {
+  /** The words asked for, or those that were probably meant. */
+  readonly words: string;
+  readonly matches: Matches;
 }
 
 /** What an entry weighs beyond its matches, in matches. */
@@ -29,24 +46,51 @@ const ENTRY_WEIGHT = 50;
 const NOTHING_TTL_MS = 1_000;
 
 export function createFinder({ search, clock, ttlMs, capacity }: FinderInit): Finder {
-  const cache = createExpiringCache<Matches>({
+  const cache = createExpiringCache<Answer>({
     clock,
     capacity,
-    weightOf: ({ size }) => size + ENTRY_WEIGHT,
-    ttlMsOf: ({ size }) => (size === 0 ? Math.min(ttlMs, NOTHING_TTL_MS) : ttlMs),
+    weightOf: ({ matches }) => Math.min(matches.size, MOST_MATCHES) + ENTRY_WEIGHT,
+    ttlMsOf: ({ matches }) => (matches.size === 0 ? Math.min(ttlMs, NOTHING_TTL_MS) : ttlMs),
   });
 
-  const load = async (ctx: Context, words: string, prefix: boolean, currency: string): Promise<Matches> => {
-    const found = await search.match(ctx, words, prefix, currency);
+  const load = async (ctx: Context, request: MatchRequest): Promise<Answer> => {
+    const { words } = request;
+    const matches = await search.match(ctx, request);
     const asked = spellable(words);
-    if (found.size > 0 || asked.length === 0) return found;
+    if (matches.size > 0 || asked.length === 0 || isFiltered(request)) return { words, matches };
     const meant = respell(words, await search.closestWords(ctx, asked));
-    return meant === words ? found : search.match(ctx, meant, prefix, currency);
+    return meant === words
+      ? { words, matches }
+      : { words: meant, matches: await search.match(ctx, { ...request, words: meant }) };
+  };
+
+  const match = (ctx: Context, request: MatchRequest): Promise<Answer> => {
+    const { words, prefix, currency, category, minPrice, maxPrice, priced } = request;
+    const key = JSON.stringify([words, prefix, currency, category, priced && `${minPrice} ${maxPrice}`]);
+    return cache.get(key, () => load(ctx, request));
   };
 
   return {
-    find: (ctx, { words, prefix, currency }) =>
-      cache.get(`${currency} ${prefix} ${words}`, () => load(ctx, words, prefix, currency)),
+    find: async (ctx, { words, prefix, currency, category, minPrice, maxPrice, priced }) => {
+      const filter = { category, minPrice, maxPrice, priced };
+      const answer = await match(ctx, { words, prefix, currency, ...NO_FILTER });
+      const { matches } = answer;
+      const counts = matches.count(filter);
+      if (!matches.sampled || !isFiltered(filter)) return { matches, counts };
+      // A filter may leave few of many matches, so what it leaves is counted by itself.
+      const request = { words: answer.words, prefix, currency, ...NO_FILTER };
+      const inCategory = category === '' ? matches : (await match(ctx, { ...request, category })).matches;
+      const dear = inCategory.sampled && priced;
+      const filtered = dear ? (await match(ctx, { ...request, ...filter })).matches : inCategory;
+      const { total, inName } = filtered.count(filter);
+      return { matches, counts: { ...counts, total, inName, priceRanges: inCategory.count(filter).priceRanges } };
+    },
+    countAll: async (ctx, category, currency) => {
+      const all = await match(ctx, { words: '', prefix: false, currency, ...NO_FILTER });
+      return all.matches.count({ ...NO_FILTER, category }).total;
+    },
     invalidate: () => cache.invalidate(),
   };
 }
+
+const isFiltered = ({ category, priced }: Filter): boolean => category !== '' || priced;

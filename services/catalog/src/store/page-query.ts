@@ -3,8 +3,8 @@ import type { Sort } from '../domain/search.ts';
 import { INDEXED_CURRENCIES } from './migrations.ts';
 import { PRODUCT_COLUMNS } from './product-row.ts';
 
-/** Which part of the matches a page lists: all words in the name, the rest, or both. */
-export type Part = 'name' | 'rest' | 'all';
+/** Which part of the matches a page lists: all words in the name, the rest, both, or both with those in the name first. */
+export type Part = 'name' | 'rest' | 'all' | 'ranked';
 
 /** What the text of a page's query depends on. All of it comes from closed sets, so the texts are constants of a small number. */
 export interface PageShape {
@@ -28,6 +28,7 @@ export interface PageValues {
   readonly currency: string;
   /** Sort key and id of the last product of the page before. */
   readonly afterKey: string;
+  readonly afterTier: number;
   readonly afterId: string;
 }
 
@@ -62,7 +63,7 @@ with hits as materialized (
 ), page as (
   select id, key from hits where ${after} order by ${order} limit :limit
 )
-select ${PRODUCT_COLUMNS} from page join product p using (id)
+select ${PRODUCT_COLUMNS}${shape.part === 'ranked' ? ', page.key as tier' : ''} from page join product p using (id)
 order by ${ordering(shape, 'page.key', 'page.id').order}`;
 }
 
@@ -96,6 +97,7 @@ function matches(part: Part | undefined, match: (column: string) => string): str
     case undefined:
       return '';
     case 'all':
+    case 'ranked':
       return `and ${match('search')}`;
     case 'name':
       return `and ${match('search_name')} and ${whole}`;
@@ -112,6 +114,13 @@ interface Ordering {
 }
 
 function ordering(shape: PageShape, key: string, id: string): Ordering {
+  if (shape.part === 'ranked') {
+    return {
+      key: 'case when ts_match_vq(p.search_name, :tsquery::tsquery) then 0 else 1 end',
+      order: `${key}, ${id} desc`,
+      after: `(${key} > :afterTier::int or (${key} = :afterTier::int and ${id} < :afterId))`,
+    };
+  }
   switch (shape.sort) {
     case 'name':
       return { key: 'p.name_key', order: `${key}, ${id}`, after: `(${key}, ${id}) > (:afterKey, :afterId)` };

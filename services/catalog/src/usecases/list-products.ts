@@ -5,32 +5,25 @@ import { facetsMessage, productMessage } from '../api/messages.ts';
 import { openPosition, sealPosition } from '../api/page-token.ts';
 import type { Counts, Matches } from '../domain/matches.ts';
 import { choosePlan, type PagePlan } from '../domain/page-plan.ts';
-import type { Product } from '../domain/product.ts';
 import { type Position, type Search, toSearch } from '../domain/search.ts';
 import type { CatalogParts } from '../parts.ts';
 import type { Part } from '../store/page-query.ts';
-import { positionOf } from '../store/product-search.ts';
-
-interface Listed {
-  readonly product: Product;
-  readonly part: Part | undefined;
-}
+import type { Listed } from '../store/product-search.ts';
 
 interface Sizes {
   readonly gathered: number | undefined;
   readonly matching: number;
 }
 
-/** Matches so few that looking for a better plan than gathering them costs more than it saves. */
-const FEW = 300;
+/** Matches so few that gathering them all in one query is better than looking for a better plan. */
+const FEW = 1_000;
 
 /** A page of the products that match, as they are now, and counts over all pages, which may be a little old. */
 export const listProducts = (parts: CatalogParts) => async (ctx: Context, request: ListProductsRequest) => {
   const search = toSearch(request);
   const after = openPosition(search, request.pageToken);
   const size = pageSize(request.pageSize);
-  const matches = await parts.finder.find(ctx, search);
-  const counts = matches.count(search);
+  const { matches, counts } = await parts.finder.find(ctx, search);
   // One more than the page holds tells whether there is another page.
   const listed = await list(parts, ctx, { search, after, matches, counts, limit: size + 1 });
   const page = listed.slice(0, size);
@@ -38,7 +31,7 @@ export const listProducts = (parts: CatalogParts) => async (ctx: Context, reques
   return {
     products: page.map(({ product }) => productMessage(product, search.currency)),
     facets: facetsMessage(counts, search.category, search.currency),
-    nextPageToken: last === undefined ? '' : sealPosition(search, positionOf(last.product, search, last.part)),
+    nextPageToken: last === undefined ? '' : sealPosition(search, last.position),
     totalEstimate: counts.total,
   };
 };
@@ -52,29 +45,35 @@ interface Listing {
 }
 
 async function list(parts: CatalogParts, ctx: Context, listing: Listing): Promise<Listed[]> {
-  const { search, after, matches, limit } = listing;
+  const { search, matches, limit } = listing;
   // Nothing matches the words, nor any words like them.
   if (search.words !== '' && matches.size === 0) return [];
   const listed: Listed[] = [];
-  for (const { part, from } of sections(search, after)) {
+  for (const { part, from } of sections(listing)) {
     if (listed.length === limit) break;
     const plan = await planFor(parts, ctx, listing, sizesOf(listing, part));
     const left = limit - listed.length;
     const page = { search, part, plan, tsquery: matches.tsquery, after: from, limit: left };
-    for (const product of await parts.search.page(ctx, page)) listed.push({ product, part });
+    listed.push(...(await parts.search.page(ctx, page)));
   }
   return listed;
 }
 
+interface Section {
+  readonly part: Part | undefined;
+  readonly from: Position | undefined;
+}
+
 /** By relevance, products with all words in the name come first, then the rest. */
-function sections(
-  search: Search,
-  after: Position | undefined,
-): { part: Part | undefined; from: Position | undefined }[] {
+function sections({ search, after, matches }: Listing): readonly Section[] {
   if (search.words === '') return [{ part: undefined, from: after }];
   if (search.sort !== 'relevance') return [{ part: 'all', from: after }];
-  const rest = { part: 'rest', from: after?.tier === 1 ? after : undefined } as const;
-  return after?.tier === 1 ? [rest] : [{ part: 'name', from: after }, rest];
+  if (matches.size <= FEW) return [{ part: 'ranked', from: after }];
+  if (after?.tier === 1) return [{ part: 'rest', from: after }];
+  return [
+    { part: 'name', from: after },
+    { part: 'rest', from: undefined },
+  ];
 }
 
 function sizesOf({ search, matches, counts }: Listing, part: Part | undefined): Sizes {
@@ -84,6 +83,7 @@ function sizesOf({ search, matches, counts }: Listing, part: Part | undefined): 
     case 'rest':
       return { gathered: matches.size, matching: counts.total - counts.inName };
     case 'all':
+    case 'ranked':
       return { gathered: matches.size, matching: counts.total };
     case undefined:
       return { gathered: search.priced ? counts.total : undefined, matching: counts.total };
@@ -94,7 +94,6 @@ async function planFor(parts: CatalogParts, ctx: Context, listing: Listing, size
   const { search, limit } = listing;
   if (sizes.gathered === undefined) return 'walk';
   if (sizes.gathered <= FEW) return 'gather';
-  const everything = await parts.finder.find(ctx, { words: '', prefix: false, currency: search.currency });
-  const along = everything.count({ category: search.category, minPrice: 0n, maxPrice: undefined, priced: false }).total;
+  const along = await parts.finder.countAll(ctx, search.category, search.currency);
   return choosePlan({ ...sizes, along, limit });
 }
