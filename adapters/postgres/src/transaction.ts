@@ -11,6 +11,7 @@ const ATTEMPTS = 5;
 const FIRST_WAIT_MS = 10;
 const LONGEST_WAIT_MS = 320;
 
+const BEGIN: Statement = { text: 'BEGIN', name: undefined, operation: 'BEGIN' };
 const COMMIT: Statement = { text: 'COMMIT', name: undefined, operation: 'COMMIT' };
 
 /** Runs `work` until it commits, fails for good or has used up its attempts. */
@@ -60,13 +61,22 @@ async function runAttempt<T>(
 
 type Phase = 'new' | 'open' | 'committing' | 'over';
 
-/** One attempt. BEGIN goes out with the first statement, in one packet; a transaction without statements costs nothing. */
+interface Deferred {
+  readonly statement: Statement;
+  readonly values: readonly unknown[] | undefined;
+}
+
+/**
+ * One attempt. BEGIN goes out with the first statement and deferred statements with the next one, in one packet; a transaction without
+ * statements costs nothing.
+ */
 class Attempt implements Transaction {
   readonly ctx: Context;
   readonly #session: Session;
   readonly #connection: Connection;
   readonly #options: TransactionOptions;
   readonly #afterCommit: (() => void)[] = [];
+  #deferred: Deferred[] = [];
   #phase: Phase = 'new';
   /** Statements that were sent and not answered. */
   #running = 0;
@@ -87,6 +97,11 @@ class Attempt implements Transaction {
     return { rows: result.rows as TRow[], rowCount: result.rowCount ?? 0 };
   }
 
+  defer(text: string, values?: readonly unknown[]): void {
+    this.#demandNotOver();
+    this.#deferred.push({ statement: this.#session.statements.of(text), values });
+  }
+
   async script(text: string): Promise<void> {
     await this.#send({ text, name: undefined, operation: 'SCRIPT' }, () => this.#connection.script(text));
   }
@@ -103,13 +118,20 @@ class Attempt implements Transaction {
   }
 
   async commit(): Promise<void> {
-    if (this.#phase === 'open') {
+    if (this.#phase === 'open' || this.#deferred.length > 0) {
       this.ctx.throwIfDone();
+      const answers = this.#sendAll(() => this.#observed(COMMIT, this.#connection.script('COMMIT'), true));
       this.#phase = 'committing';
-      const { command } = await this.#observed(COMMIT, this.#connection.script('COMMIT'), true);
+      const settled = await Promise.allSettled(answers);
+      const committed = settled.at(-1) as PromiseSettledResult<{ command: string }>;
+      // Lost with the COMMIT on its way: nobody knows, whatever became of the statements before it.
+      if (committed.status === 'rejected') throw committed.reason;
       this.#phase = 'over';
       // PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and does not call it an error.
-      if (command !== 'COMMIT') throw storeErrors.TRANSACTION_ABORTED();
+      if (committed.value.command !== 'COMMIT') {
+        if (this.#stale !== undefined) await this.#connection.forget(this.#stale);
+        throw settled.find((one) => one.status === 'rejected')?.reason ?? storeErrors.TRANSACTION_ABORTED();
+      }
     }
     this.#phase = 'over';
     for (const run of this.#afterCommit) {
@@ -154,24 +176,40 @@ class Attempt implements Transaction {
     else void this.#canceling.then(() => pool.release(this.#connection));
   }
 
-  #send<TResult>(statement: Statement, send: () => Promise<TResult>): Promise<TResult> {
+  async #send<TResult>(statement: Statement, send: () => Promise<TResult>): Promise<TResult> {
+    this.#demandNotOver();
     if (this.#phase === 'open') {
       this.ctx.throwIfDone();
-      return this.#observed(statement, send(), false);
+      if (this.#deferred.length === 0) return this.#observed(statement, send(), false);
     }
-    if (this.#phase !== 'new') throw kernelErrors.NOT_STARTED({ part: 'a transaction that is over' });
-    this.#phase = 'open';
-    return this.#begin(statement, send);
+    const answers = this.#sendAll(() => this.#observed(statement, send(), false));
+    // The first that fails rejects first: those behind it only say that the transaction is aborted.
+    return (await Promise.all(answers)).at(-1) as TResult;
   }
 
-  async #begin<TResult>(statement: Statement, send: () => Promise<TResult>): Promise<TResult> {
-    let answers: [Promise<unknown>, Promise<TResult>] | undefined;
+  /** Sends BEGIN when it was not sent yet, what was deferred, and `last`, in one packet. */
+  #sendAll(last: () => Promise<unknown>): Promise<unknown>[] {
+    const answers: Promise<unknown>[] = [];
+    const deferred = this.#deferred;
+    this.#deferred = [];
     this.#connection.together(() => {
-      answers = [this.#connection.script(beginText(this.#options, this.ctx)), send()];
+      if (this.#phase === 'new') {
+        this.#phase = 'open';
+        const begin = beginText(this.#options, this.ctx);
+        answers.push(this.#observed(BEGIN, this.#connection.script(begin), false));
+      }
+      for (const { statement, values } of deferred) {
+        answers.push(this.#observed(statement, this.#connection.run(statement, values), false));
+      }
+      answers.push(last());
     });
-    const [begun, answer] = answers as unknown as [Promise<unknown>, Promise<TResult>];
-    const both = Promise.all([begun, answer]).then(([, result]) => result);
-    return this.#observed(statement, both, false);
+    return answers;
+  }
+
+  #demandNotOver(): void {
+    if (this.#phase === 'committing' || this.#phase === 'over') {
+      throw kernelErrors.NOT_STARTED({ part: 'a transaction that is over' });
+    }
   }
 
   async #observed<TResult>(statement: Statement, answer: Promise<TResult>, atStake: boolean): Promise<TResult> {

@@ -99,6 +99,7 @@ test('an event that is parked while the one before it leaves is not forgotten', 
             work({
               ctx: tx.ctx,
               script: (text) => tx.script(text),
+              defer: (text, values) => tx.defer(text, values),
               afterCommit: (run) => tx.afterCommit(run),
               query: async (text, values) => {
                 if (text.includes('retry-put')) {

@@ -154,6 +154,7 @@ export function memoryTx(ctx: Context): Transaction & { commit(): void } {
   return {
     ctx,
     query: <TRow>() => Promise.resolve({ rows: [] as TRow[], rowCount: 0 }),
+    defer: () => {},
     script: () => Promise.resolve(),
     afterCommit: (run: () => void) => {
       after.push(run);

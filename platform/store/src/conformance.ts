@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { hasReason, isSoukError, type Runtime, rootContext, type SoukError } from '@souk/kernel';
+import { hasReason, isSoukError, kernelErrors, type Runtime, rootContext, type SoukError } from '@souk/kernel';
 import type { Database, Transaction } from './database.ts';
 
 export interface ConformanceSetup {
@@ -113,6 +113,52 @@ export function databaseConformance(name: string, setup: () => Promise<Conforman
       });
       await fails(refused, 'STORE_CHECK_VIOLATION');
       assert.deepEqual(called, ['first', 'second']);
+    });
+
+    test('deferred statements run in the order they were given, with the next statement or the COMMIT', async () => {
+      await db.tx(ctx(), async (tx) => {
+        tx.defer('INSERT INTO account VALUES (60, 1)');
+        tx.defer('UPDATE account SET balance = balance + $1 WHERE id = 60', [4]);
+        const { rows } = await tx.query<{ balance: number }>('SELECT balance FROM account WHERE id = 60');
+        assert.equal(rows[0]?.balance, 5);
+        tx.defer('UPDATE account SET balance = balance * 2 WHERE id = 60');
+      });
+      assert.equal(await balance(60), 10);
+    });
+
+    test('a transaction of deferred statements alone commits', async () => {
+      await db.tx(ctx(), async (tx) => tx.defer('INSERT INTO account VALUES (61, 7)'));
+      assert.equal(await balance(61), 7);
+    });
+
+    test('a deferred statement that fails undoes the transaction with its own error, and the connection lives on', async () => {
+      const called: string[] = [];
+      for (let n = 0; n < POOL_SIZE + 1; n++) {
+        const refused = db.tx(ctx(), async (tx) => {
+          tx.afterCommit(() => called.push('never'));
+          await tx.query('INSERT INTO account VALUES (62, 1)');
+          tx.defer('INSERT INTO account VALUES (63, -1)');
+          tx.defer('INSERT INTO account VALUES (64, 1)');
+        });
+        await fails(refused, 'STORE_CHECK_VIOLATION');
+      }
+      const earlier = db.tx(ctx(), async (tx) => {
+        tx.defer('INSERT INTO account VALUES (63, -1)');
+        await tx.query('SELECT 1');
+      });
+      await fails(earlier, 'STORE_CHECK_VIOLATION');
+      assert.deepEqual(called, []);
+      const { rows } = await db.at(ctx()).query('SELECT 1 FROM account WHERE id IN (62, 63, 64)');
+      assert.equal(rows.length, 0);
+    });
+
+    test('deferred statements are forgotten when the work throws', async () => {
+      const thrown = db.tx(ctx(), async (tx) => {
+        tx.defer('INSERT INTO account VALUES (65, 1)');
+        throw kernelErrors.CANCELED();
+      });
+      await fails(thrown, 'SOUK_CANCELED');
+      assert.equal((await db.at(ctx()).query('SELECT 1 FROM account WHERE id = 65')).rows.length, 0);
     });
 
     test('a serialization failure runs the work again', async () => {

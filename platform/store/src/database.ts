@@ -28,6 +28,11 @@ export interface Sql {
 export interface Transaction extends Sql {
   /** The context of the transaction's attempt. */
   readonly ctx: Context;
+  /**
+   * Runs a statement whose answer nobody needs: it goes out with the next one that is awaited, or with the COMMIT, in the same round
+   * trip. When it fails, that one fails with its error. Statements run in the order they were given, deferred or not.
+   */
+  defer(text: string, values?: readonly unknown[]): void;
   /** Runs one or more statements without values, unprepared. For what is run once: migrations. */
   script(text: string): Promise<void>;
   /** Runs after the commit was acknowledged, in the order of registration; not at all on rollback. Must not throw. */

@@ -1,4 +1,4 @@
-import type { Sql } from '@souk/store';
+import type { Sql, Transaction } from '@souk/store';
 
 /** Where an order goes. Personal: kept apart from the events, erased with the user. */
 export interface StoredAddress {
@@ -10,8 +10,8 @@ export interface StoredAddress {
   readonly country: string;
 }
 
-export async function saveAddress(sql: Sql, orderId: string, userId: string, address: StoredAddress): Promise<void> {
-  await sql.query('insert into order_address (order_id, user_id, address) values ($1, $2, $3::jsonb)', [
+export function saveAddress(tx: Transaction, orderId: string, userId: string, address: StoredAddress): void {
+  tx.defer('insert into order_address (order_id, user_id, address) values ($1, $2, $3::jsonb)', [
     orderId,
     userId,
     JSON.stringify(address),

@@ -28,4 +28,9 @@ export const ordersMigrations: readonly Migration[] = [
       create index order_address_user on order_address (user_id);
     `,
   },
+  {
+    id: 'orders/0002-forgotten',
+    // Whose addresses go as soon as their orders have ended.
+    sql: 'create table forgotten_user (user_id text primary key);',
+  },
 ];

@@ -54,7 +54,7 @@ export function createOrderRepository(db: Database, eventStore: EventStore): Ord
     create: async (tx, event) => {
       await append(tx, event.orderId, [event], 'none');
       const order = evolve(undefined, event);
-      await writeView(tx, order);
+      writeView(tx, order);
       return order;
     },
     change: async (tx, orderId, command) => {
@@ -65,7 +65,7 @@ export function createOrderRepository(db: Database, eventStore: EventStore): Ord
       if (events.length === 0) return { before, after: before, events };
       await append(tx, orderId, events, before.version);
       const after = events.reduce(evolve, before);
-      await writeView(tx, after);
+      writeView(tx, after);
       return { before, after, events };
     },
     retrying: async (ctx, work) => {

@@ -1,4 +1,4 @@
-import type { Sql } from '@souk/store';
+import type { Sql, Transaction } from '@souk/store';
 import type { Order } from '../domain/order.ts';
 
 /** Columns that are searched or summed; everything else is in `state`. */
@@ -8,9 +8,9 @@ const WRITE_VIEW = `
   on conflict (id) do update set
     status = excluded.status, payment_status = excluded.payment_status, state = excluded.state, version = excluded.version`;
 
-/** Brings the view of one order up to date. Runs in the transaction that appended the events. */
-export async function writeView(sql: Sql, order: Order): Promise<void> {
-  await sql.query(WRITE_VIEW, [
+/** Brings the view of one order up to date, in the transaction that appended the events. */
+export function writeView(tx: Transaction, order: Order): void {
+  tx.defer(WRITE_VIEW, [
     order.id,
     order.userId,
     order.status,

@@ -1,6 +1,6 @@
 import type { ListUserOrdersRequest } from '@souk/contracts/orders/v1/orders';
 import type { Context } from '@souk/kernel';
-import { decodePageToken, encodePageToken, pageSize } from '@souk/service';
+import { decodePageToken, encodePageToken, pageSize, serviceErrors } from '@souk/service';
 import { statusName } from '../api/order-message.ts';
 import type { OrdersDeps } from '../deps.ts';
 import type { Order } from '../domain/order.ts';
@@ -20,9 +20,13 @@ export const listUserOrders = (deps: OrdersDeps) => async (ctx: Context, request
   return page(list, limit, found, (orders) => showOrders(sql, orders));
 };
 
+/** @throws SERVICE_PAGE_TOKEN_INVALID */
 export const position = (token: string, list: string): OrderPosition | undefined => {
   const key = decodePageToken(token, list, 2);
-  return key && { createdAt: key[0] as string, id: key[1] as string };
+  if (key === undefined) return undefined;
+  const [createdAt, id] = key as [string, string];
+  if (!Number.isFinite(Date.parse(createdAt))) throw serviceErrors.PAGE_TOKEN_INVALID();
+  return { createdAt: new Date(createdAt).toISOString(), id };
 };
 
 /** One more than a page was read, to know whether there is a next one. */

@@ -23,11 +23,12 @@ export function createOutcomeWaiters(runtime: Runtime): OutcomeWaiters {
     maxMs: number,
     signal: AbortSignal,
   ): { next: Promise<Order | undefined>; stop(): void } => {
-    const { promise, resolve, reject } = Promise.withResolvers<Order | undefined>();
+    const { promise, resolve } = Promise.withResolvers<Order | undefined>();
     const listeners = waiting.get(orderId) ?? new Set();
     waiting.set(orderId, listeners.add(resolve));
     const timer = runtime.timers.after(maxMs, () => resolve(undefined));
-    const onAbort = () => reject(signal.reason);
+    // Whoever gave up is told by the next look at the database; a rejection here could come while nobody awaits it.
+    const onAbort = () => resolve(undefined);
     signal.addEventListener('abort', onAbort, { once: true });
     const stop = () => {
       timer.cancel();
@@ -54,6 +55,7 @@ export function createOutcomeWaiters(runtime: Runtime): OutcomeWaiters {
           if (order.status !== 'PLACED' || leftMs <= 0) return order;
           const outcome = await next;
           if (outcome) return outcome;
+          ctx.throwIfDone();
         } finally {
           stop();
         }

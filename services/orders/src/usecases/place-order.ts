@@ -1,4 +1,5 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { AddressSchema } from '@souk/contracts/common/v1/common';
 import { OrderPlacedSchema } from '@souk/contracts/orders/v1/events';
 import { OrderSchema, type PlaceOrderRequest, PlaceOrderRequestSchema } from '@souk/contracts/orders/v1/orders';
 import type { Context } from '@souk/kernel';
@@ -10,7 +11,7 @@ import type { Order } from '../domain/order.ts';
 import { priceLines, sumByProduct } from '../domain/pricing.ts';
 import { orderErrors } from '../errors.ts';
 import { placeOrderSaga } from '../sagas/place-order.ts';
-import { saveAddress } from '../store/address-book.ts';
+import { findAddresses, type StoredAddress, saveAddress } from '../store/address-book.ts';
 import { findOrder } from '../store/order-view.ts';
 
 const DEFAULT_CURRENCY = 'EUR';
@@ -46,6 +47,11 @@ export function placeOrder(deps: OrdersDeps) {
     return priceLines(items, products, currency);
   };
 
+  const addressOf = async (ctx: Context, response: Uint8Array): Promise<StoredAddress | undefined> => {
+    const { id } = fromBinary(OrderSchema, response);
+    return (await findAddresses(db.at(ctx), [id])).get(id);
+  };
+
   return async (ctx: Context, request: PlaceOrderRequest) => {
     const userId = subjectOf(ctx, request.userId);
     const key = {
@@ -55,17 +61,19 @@ export function placeOrder(deps: OrdersDeps) {
       fingerprint: fingerprintOf('PlaceOrder', toBinary(PlaceOrderRequestSchema, { ...request, prefer: '' })),
       runtime,
     };
-    const waitMs = Math.min(requestedWaitMs(request.prefer), deps.settings.maxWait, ctx.remainingMs() / 2);
-    const answer = async (response: Uint8Array) => {
+    // The stored answer is kept without the address, which must be erasable.
+    const answer = async (response: Uint8Array, address: StoredAddress | undefined) => {
       const accepted = fromBinary(OrderSchema, response);
+      if (address) accepted.shippingAddress = create(AddressSchema, address);
+      const waitMs = Math.min(requestedWaitMs(request.prefer), deps.settings.maxWait, ctx.remainingMs() / 2);
       if (waitMs === 0) return accepted;
       const load = async () => (await findOrder(db.at(ctx), accepted.id)) as Order;
       const order = await waiters.wait(ctx, accepted.id, waitMs, load);
-      return orderMessage(order, accepted.shippingAddress);
+      return orderMessage(order, address);
     };
 
     const replay = await findReplay(db.at(ctx), key);
-    if (replay) return answer(replay);
+    if (replay) return answer(replay, await addressOf(ctx, replay));
 
     const { lines, total } = await price(ctx, request);
     const orderId = runtime.ids.next('ord');
@@ -75,7 +83,7 @@ export function placeOrder(deps: OrdersDeps) {
       idempotent(tx, key, async () => {
         const actor = actorOf(ctx);
         const order = await orders.create(tx, { type: 'OrderPlaced', orderId, userId, lines, total, at, actor });
-        await saveAddress(tx, orderId, userId, address);
+        saveAddress(tx, orderId, userId, address);
         await deps.events.publish(tx, OrderPlacedSchema, {
           orderId,
           userId,
@@ -94,10 +102,10 @@ export function placeOrder(deps: OrdersDeps) {
           ctx,
         });
         tx.afterCommit(() => deps.count('order_placed'));
-        return toBinary(OrderSchema, create(OrderSchema, orderMessage(order, address)));
+        return toBinary(OrderSchema, create(OrderSchema, orderMessage(order, undefined)));
       }),
     );
-    return answer(response);
+    return answer(response, address);
   };
 }
 
