@@ -17,7 +17,7 @@ const FILE = 'souk.json';
 
 /** Variables that are read for single services, next to the settings. */
 const databaseVariables = (): readonly (readonly [service: string, variable: string])[] =>
-  createServices().map(({ name }) => [name, `${name.toUpperCase()}_DATABASE_URL`] as const);
+  Object.keys(createServices()).map((name) => [name, `${name.toUpperCase()}_DATABASE_URL`] as const);
 
 /**
  * Settings from `souk.json` where the command was called, the environment and the command line.

@@ -7,8 +7,16 @@ import { payments } from '@souk/service-payments';
 import { shipping } from '@souk/service-shipping';
 import { users } from '@souk/service-users';
 
-/** The shop. @param channels How notifications leave the house. */
-export const createServices = (channels: Channels = {}) =>
-  [users, catalog, inventory, orders, payments, shipping, loyalty, notifications(channels)] as const;
+/** The shop: its services by name. @param channels How notifications leave the house. */
+export const createServices = (channels: Channels = {}) => ({
+  users,
+  catalog,
+  inventory,
+  orders,
+  payments,
+  shipping,
+  loyalty,
+  notifications: notifications(channels),
+});
 
-export type ShopService = ReturnType<typeof createServices>[number];
+export type ShopServices = ReturnType<typeof createServices>;

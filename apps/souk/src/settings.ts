@@ -1,5 +1,5 @@
 import { choice, decimal, duration, flag, integer, port, type SettingsOf, secret, text, url } from '@souk/config';
-import { createServices, type ShopService } from './services.ts';
+import { createServices, type ShopServices } from './services.ts';
 
 /** Settings of the process itself. */
 const processSections = {
@@ -101,12 +101,13 @@ const processSections = {
   },
 };
 
-type ServiceSections = { readonly [S in ShopService as S['name']]: S['settings'] };
+type ServiceSections = { readonly [S in keyof ShopServices]: ShopServices[S]['settings'] };
+
+const serviceSections = Object.fromEntries(
+  Object.entries(createServices()).map(([name, { settings }]) => [name, settings]),
+) as ServiceSections;
 
 /** All settings: a section for each part of the process and each service. */
-export const sections = {
-  ...processSections,
-  ...(Object.fromEntries(createServices().map(({ name, settings }) => [name, settings])) as ServiceSections),
-};
+export const sections = { ...processSections, ...serviceSections };
 
 export type ShopSettings = SettingsOf<typeof sections>;

@@ -69,9 +69,18 @@ export function createShop(options: ShopOptions): Shop {
   const serviceSettings: Record<string, unknown> = { ...settings };
   if (settings.provider.embedded) {
     lifecycle.add(
-      embeddedProvider({ runtime, log, folder, name: settings.payments.providerName, shopUrl: () => originOf(settings.http.host, server.port) }, (access) => {
-        serviceSettings.payments = { ...settings.payments, ...access };
-      }),
+      embeddedProvider(
+        {
+          runtime,
+          log,
+          folder,
+          name: settings.payments.providerName,
+          shopUrl: () => originOf(settings.http.host, server.port),
+        },
+        (access) => {
+          serviceSettings.payments = { ...settings.payments, ...access };
+        },
+      ),
     );
   }
 
@@ -89,7 +98,7 @@ export function createShop(options: ShopOptions): Shop {
   const host = createHost({
     runtime,
     telemetry,
-    services: createServices(smtp ? { EMAIL: smtp } : {}),
+    services: Object.values(createServices(smtp ? { EMAIL: smtp } : {})),
     databases,
     bus: createInProcessBus({ runtime }),
     settings: serviceSettings,
