@@ -10,7 +10,8 @@ import { call, measured, type RunnerEnv } from './step.ts';
 const CLOSE_TIMEOUT_MS = 10_000;
 
 /**
- * One attempt of an undo, or of the end after all undos. The next begins only when this one is committed.
+ * One attempt of an undo, or of the end after all undos. The next begins only when this one is committed. What it returns is not
+ * looked at.
  *
  * @returns when to come back, in milliseconds since 1970; undefined when there is something to do now
  */
@@ -32,10 +33,17 @@ export async function runBackward(
       ? attempt(
           stepCtx,
           { name, key: `${sagaId}/${name}/undo`, timeoutMs: next.step.timeoutMs, signal: env.abort },
-          (c) => call(next.step.undo, c, { sagaId, input, results, attempt: number, result: results[name] }, env.deps),
+          async (c) => {
+            const undone = { sagaId, input, results, attempt: number, result: results[name] };
+            await call(next.step.undo, c, undone, env.deps);
+          },
         )
-      : attempt(stepCtx, { name, key: `${sagaId}/${name}`, timeoutMs: CLOSE_TIMEOUT_MS, signal: env.abort }, (c) =>
-          call(definition.onCompensated, c, { sagaId, input, failure }, env.deps),
+      : attempt(
+          stepCtx,
+          { name, key: `${sagaId}/${name}`, timeoutMs: CLOSE_TIMEOUT_MS, signal: env.abort },
+          async (c) => {
+            await call(definition.onCompensated, c, { sagaId, input, failure }, env.deps);
+          },
         ),
   );
 
