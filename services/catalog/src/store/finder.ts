@@ -31,6 +31,9 @@ export interface Finder {
   invalidate(): void;
 }
 
+/** An estimate this many times above what must be exact is not counted again. */
+const SURE = 2;
+
 const NO_FILTER: Filter = { category: '', minPrice: 0n, maxPrice: undefined, priced: false };
 
 interface Answer {
@@ -80,8 +83,8 @@ export function createFinder({ search, clock, ttlMs, capacity }: FinderInit): Fi
       // A filter may leave few of many matches, so what it leaves is counted by itself.
       const request = { words: answer.words, prefix, currency, ...NO_FILTER };
       const inCategory = category === '' ? matches : (await match(ctx, { ...request, category })).matches;
-      const dear = inCategory.sampled && priced;
-      const filtered = dear ? (await match(ctx, { ...request, ...filter })).matches : inCategory;
+      const unsure = inCategory.sampled && inCategory.count(filter).total < MOST_MATCHES * SURE;
+      const filtered = unsure ? (await match(ctx, { ...request, ...filter })).matches : inCategory;
       const { total, inName } = filtered.count(filter);
       return { matches, counts: { ...counts, total, inName, priceRanges: inCategory.count(filter).priceRanges } };
     },

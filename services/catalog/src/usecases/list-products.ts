@@ -15,7 +15,7 @@ interface Sizes {
   readonly matching: number;
 }
 
-/** Matches so few that gathering them all in one query is better than looking for a better plan. */
+/** Matches so few that gathering both parts of a ranked list in one query is better than reading them one after the other. */
 const FEW = 1_000;
 
 /** A page of the products that match, as they are now, and counts over all pages, which may be a little old. */
@@ -51,7 +51,7 @@ async function list(parts: CatalogParts, ctx: Context, listing: Listing): Promis
   const listed: Listed[] = [];
   for (const { part, from } of sections(listing)) {
     if (listed.length === limit) break;
-    const plan = await planFor(parts, ctx, listing, sizesOf(listing, part));
+    const plan = await planFor(parts, ctx, listing, part);
     const left = limit - listed.length;
     const page = { search, part, plan, tsquery: matches.tsquery, after: from, limit: left };
     listed.push(...(await parts.search.page(ctx, page)));
@@ -65,10 +65,12 @@ interface Section {
 }
 
 /** By relevance, products with all words in the name come first, then the rest. */
-function sections({ search, after, matches }: Listing): readonly Section[] {
+function sections({ search, after, matches, counts }: Listing): readonly Section[] {
   if (search.words === '') return [{ part: undefined, from: after }];
   if (search.sort !== 'relevance') return [{ part: 'all', from: after }];
-  if (matches.size <= FEW) return [{ part: 'ranked', from: after }];
+  // The indexes of words and category together lead to what matches both.
+  const gathered = search.category === '' ? matches.size : counts.total;
+  if (gathered <= FEW) return [{ part: 'ranked', from: after }];
   if (after?.tier === 1) return [{ part: 'rest', from: after }];
   return [
     { part: 'name', from: after },
@@ -86,14 +88,19 @@ function sizesOf({ search, matches, counts }: Listing, part: Part | undefined): 
     case 'ranked':
       return { gathered: matches.size, matching: counts.total };
     case undefined:
-      return { gathered: search.priced ? counts.total : undefined, matching: counts.total };
+      // The index of a sort by price leads to its bounds, too.
+      return {
+        gathered: search.priced && !search.sort.startsWith('price') ? counts.total : undefined,
+        matching: counts.total,
+      };
   }
 }
 
-async function planFor(parts: CatalogParts, ctx: Context, listing: Listing, sizes: Sizes): Promise<PagePlan> {
+async function planFor(parts: CatalogParts, ctx: Context, listing: Listing, part: Part | undefined): Promise<PagePlan> {
   const { search, limit } = listing;
+  const sizes = sizesOf(listing, part);
   if (sizes.gathered === undefined) return 'walk';
-  if (sizes.gathered <= FEW) return 'gather';
+  if (part === 'ranked' || sizes.gathered <= limit) return 'gather';
   const along = await parts.finder.countAll(ctx, search.category, search.currency);
   return choosePlan({ ...sizes, along, limit });
 }
