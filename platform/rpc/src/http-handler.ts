@@ -1,5 +1,14 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { ANONYMOUS, type Caller, fromUnknown, hasReason, newTrace, type Runtime, type SoukError } from '@souk/kernel';
+import {
+  ANONYMOUS,
+  type Caller,
+  fromUnknown,
+  hasReason,
+  type Logger,
+  newTrace,
+  type Runtime,
+  type SoukError,
+} from '@souk/kernel';
 import { formatTraceparent, parseTraceparent, type Telemetry } from '@souk/telemetry';
 import { connectHandler } from './connect-handler.ts';
 import { rpcErrors } from './errors.ts';
@@ -85,7 +94,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       } catch (thrown) {
         const error = fromUnknown(thrown);
         if (hasReason(error, 'SOUK_INTERNAL') && error.details.errorId === undefined) {
-          telemetry.log.error('a request failed', { traceId: call.trace.traceId, err: error });
+          logOf(telemetry, call).error('a request failed', { err: error });
         }
         return closeIfUnread((target?.fail ?? problemReply)(error, call), error);
       }
@@ -94,12 +103,14 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       (reply) => write(response, call, reply),
       // Only a reply that cannot be built gets here.
       (thrown) => {
-        telemetry.log.error('a reply could not be built', { traceId: call.trace.traceId, err: fromUnknown(thrown) });
+        logOf(telemetry, call).error('a reply could not be built', { err: fromUnknown(thrown) });
         response.destroy();
       },
     );
   };
 }
+
+const logOf = ({ log }: Telemetry, { trace }: HttpCall): Logger => log.forTrace?.(trace) ?? log;
 
 function findTarget(protocols: readonly HttpProtocol[], call: HttpCall): HttpTarget {
   for (const protocol of protocols) {

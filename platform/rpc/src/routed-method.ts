@@ -1,5 +1,5 @@
 import type { DescMethodUnary, DescService, Message } from '@bufbuild/protobuf';
-import type { Context } from '@souk/kernel';
+import type { Context, Logger } from '@souk/kernel';
 import type { JsonDecoder, MethodRules, Validator } from '@souk/schema';
 import type { Telemetry } from '@souk/telemetry';
 import type { CallMetrics } from './call-metrics.ts';
@@ -18,6 +18,8 @@ export interface RoutedMethod {
   readonly validateResponse: Validator | undefined;
   readonly decodeJson: JsonDecoder;
   readonly telemetry: Telemetry;
+  /** Names the method in each line. */
+  readonly log: Logger;
   readonly metrics: CallMetrics;
   /** Interceptors around the handler. */
   readonly run: Next;

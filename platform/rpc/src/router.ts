@@ -22,7 +22,6 @@ import { readIdempotencyKey } from './idempotency-key.ts';
 import { chain, type Interceptor } from './interceptor.ts';
 import { parseJsonBody } from './json-body.ts';
 import type { AnyHandler, RoutedMethod } from './routed-method.ts';
-import { traceLogger } from './trace-logger.ts';
 import type { WireRequest, WireResponse } from './wire.ts';
 
 export interface RouterOptions {
@@ -90,7 +89,7 @@ export function createRouter(options: RouterOptions): Router {
       caller: facts.caller,
     });
     const span = telemetry.tracer.start(root, method.name, { kind: 'server', attributes: { 'rpc.system': 'souk' } });
-    let ctx = root.with({ trace: span.trace, log: traceLogger(telemetry.log, span.trace, method.name) });
+    let ctx = root.with({ trace: span.trace, log: method.log });
     let code = 'ok';
     try {
       admit(method, facts.caller);
@@ -164,6 +163,7 @@ function routedMethod(
     validateResponse,
     decodeJson: compileJsonDecoder(desc.input),
     telemetry,
+    log: telemetry.log.with({ method: name }),
     metrics: createCallMetrics(telemetry, 'server', name),
     run,
   };
