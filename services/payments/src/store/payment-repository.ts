@@ -105,15 +105,17 @@ const BEGIN_CAPTURE_BY_ID = beginCaptureWhere('id = $1');
 type Begun = PaymentRow & { readonly begun: boolean };
 
 /** Begins to take what is held for an order, unless it was called off. @returns undefined when the order has no payment */
-export async function beginCapture(sql: Sql, orderId: string, { now, resumeAt }: Times): Promise<Begun | undefined> {
-  const { rows } = await sql.query<Begun>(BEGIN_CAPTURE, [orderId, now, resumeAt]);
-  return rows[0];
-}
+export const beginCapture = (sql: Sql, orderId: string, times: Times) => capturing(sql, BEGIN_CAPTURE, orderId, times);
 
 /** {@link beginCapture} by the payment's id. */
-export async function beginCaptureById(sql: Sql, id: string, { now, resumeAt }: Times): Promise<Begun | undefined> {
-  const { rows } = await sql.query<Begun>(BEGIN_CAPTURE_BY_ID, [id, now, resumeAt]);
-  return rows[0];
+export const beginCaptureById = (sql: Sql, id: string, times: Times) => capturing(sql, BEGIN_CAPTURE_BY_ID, id, times);
+
+async function capturing(sql: Sql, text: string, which: string, { now, resumeAt }: Times): Promise<Begun | undefined> {
+  const begin = async () => (await sql.query<Begun>(text, [which, now, resumeAt])).rows[0];
+  const found = await begin();
+  // Could be captured and yet was not: it was changed by another transaction while the statement waited for it, and is shown as it was.
+  const outdated = found?.begun === false && found.status === 'AUTHORIZED' && found.cancel_reason === '';
+  return outdated ? begin() : found;
 }
 
 // $3: because the order was cancelled. Then also what was taken is given back; otherwise only what was not taken yet is called off.

@@ -90,8 +90,8 @@ export function createPursue(deps: PartsDeps, provider: PaymentProvider, settle:
       const charge = await ask(ctx, payment, 'capture', () => provider.capture(ctx, id, { key, amount }));
       return await settle.charge(ctx, payment, charge);
     } catch (refusal) {
-      const now = await settleRefusal(ctx, payment, 'capture', refusal);
-      if (now.captured > 0n) return now;
+      const now = await reread(ctx, await settleRefusal(ctx, payment, 'capture', refusal));
+      if (now.captured > 0n || now.order_cancelled) return now;
       await closeAttempt(db.at(ctx), payment.id, 'capture', 'failed', nowDate());
       throw paymentErrors.CAPTURE_REFUSED({ why: now.status }, { cause: refusal });
     }
