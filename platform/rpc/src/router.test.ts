@@ -136,7 +136,7 @@ test('what a handler throws by accident stays in the log, under an id that the c
   const line = lines.find((each) => each.level === 'error');
   assert.equal((line?.fields.err as Error | undefined)?.cause, secret);
   assert.equal(line?.fields.errorId, error.details.errorId);
-  assert.match(String(line?.fields.traceId), /^[0-9a-f]{32}$/);
+  assert.match(String(line?.fields.trace_id), /^[0-9a-f]{32}$/);
 });
 
 test('a call continues the trace it came with, and is counted with its code', async () => {

@@ -23,6 +23,7 @@ export function recordTelemetry(service = 'test'): RecordedTelemetry {
       warn: write('warn'),
       error: write('error'),
       with: (fields) => logger({ ...bound, ...fields }),
+      forTrace: ({ traceId, spanId }) => logger({ ...bound, trace_id: traceId, span_id: spanId }),
     };
   };
   const metric = ({ name }: { name: string }) => {
