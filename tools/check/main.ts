@@ -8,6 +8,7 @@ import { biome, types } from './compilers.ts';
 import { contractsBreaking, contractsGenerated, contractsLint, openApi } from './contracts.ts';
 import { cycles } from './cycles.ts';
 import { dependencies } from './dependencies.ts';
+import { errorPage } from './error-reference.ts';
 import { layers } from './layers.ts';
 import { licences } from './licences.ts';
 import { lockfile } from './lockfile.ts';
@@ -18,7 +19,7 @@ import { readTree, type Tree } from './tree.ts';
 
 /** The ones that wait for another process come first, so that the rest fills the time. */
 const slow = [types, biome, contractsGenerated, openApi, contractsLint, contractsBreaking];
-const quick = [layers, dependencies, cycles, bansRule, structure, catalogues, speech, lockfile, licences];
+const quick = [layers, dependencies, cycles, bansRule, structure, catalogues, errorPage, speech, lockfile, licences];
 const rules = [...slow, ...quick];
 
 const wanted = process.argv.slice(2);
