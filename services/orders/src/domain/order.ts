@@ -100,6 +100,10 @@ export function evolve(order: Order | undefined, event: OrderEvent): Order {
   }
 }
 
+/** Whether no move leads on from here. */
+export const hasEnded = ({ status }: Order): boolean =>
+  status === 'REJECTED' || status === 'DELIVERED' || status === 'CANCELLED';
+
 /** The state after all events of a stream; undefined for an empty one. */
 export const fold = (events: Iterable<OrderEvent>): Order | undefined => {
   let order: Order | undefined;

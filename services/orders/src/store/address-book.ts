@@ -1,4 +1,5 @@
 import type { Sql, Transaction } from '@souk/store';
+import type { Order } from '../domain/order.ts';
 
 /** Where an order goes. Personal: kept apart from the events, erased with the user. */
 export interface StoredAddress {
@@ -30,11 +31,21 @@ export async function findAddresses(
   return new Map(rows.map((row) => [row.order_id, row.address]));
 }
 
-/** Forgets where a user's orders went, except those that are still to be delivered. */
-export async function eraseAddresses(sql: Sql, userId: string): Promise<void> {
-  await sql.query(
+/** Forgets where a user's orders went; of those that are still to be delivered, when they end. */
+export async function eraseAddresses(tx: Transaction, userId: string): Promise<void> {
+  await tx.query('insert into forgotten_user (user_id) values ($1) on conflict do nothing', [userId]);
+  // An order that ends at this moment is either seen by the delete, or sees that its user was forgotten.
+  await tx.query('select from order_view where user_id = $1 order by id for update', [userId]);
+  await tx.query(
     `delete from order_address a using order_view v
      where a.user_id = $1 and v.id = a.order_id and v.status in ('REJECTED', 'CANCELLED', 'DELIVERED')`,
     [userId],
   );
+}
+
+/** Forgets where an order went that has just ended, if its user was forgotten before. Comes after its view was written. */
+export function eraseForgotten(tx: Transaction, order: Order): void {
+  tx.defer('delete from order_address a using forgotten_user f where a.order_id = $1 and f.user_id = a.user_id', [
+    order.id,
+  ]);
 }

@@ -2,8 +2,9 @@ import type { EventStore } from '@souk/eventstore';
 import { type Context, hasReason } from '@souk/kernel';
 import type { Database, Sql, Transaction } from '@souk/store';
 import { decide, type OrderCommand } from '../domain/decide.ts';
-import { evolve, fold, type Order, type OrderEvent } from '../domain/order.ts';
+import { evolve, fold, hasEnded, type Order, type OrderEvent } from '../domain/order.ts';
 import { orderErrors } from '../errors.ts';
+import { eraseForgotten } from './address-book.ts';
 import { writeView } from './order-view.ts';
 
 /** Attempts of a change that meets another change of the same order. */
@@ -66,6 +67,7 @@ export function createOrderRepository(db: Database, eventStore: EventStore): Ord
       await append(tx, orderId, events, before.version);
       const after = events.reduce(evolve, before);
       writeView(tx, after);
+      if (hasEnded(after) && !hasEnded(before)) eraseForgotten(tx, after);
       return { before, after, events };
     },
     retrying: async (ctx, work) => {
