@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createPaymentProvider, type PaymentProvider, WEBHOOK_TYPES } from '@souk/app-payment-provider';
+import { createPaymentProvider, type PaymentProvider, type WebhookType } from '@souk/app-payment-provider';
 import type { Logger, Part, Runtime } from '@souk/kernel';
 import { randomToken } from '@souk/security';
 
@@ -22,6 +22,9 @@ export interface ProviderAccess {
 }
 
 const LEDGER = 'payment-provider.sqlite';
+
+/** What the shop cannot learn from the answer to a call of its own. The rest would tell it what it knows, once per order. */
+const WEBHOOKS: readonly WebhookType[] = ['charge.failed', 'charge.voided', 'refund.succeeded', 'refund.failed'];
 
 /**
  * The demonstration provider in this process, spoken to over HTTP like any other. Its secrets are new at every start.
@@ -47,7 +50,7 @@ export function embeddedProvider(options: EmbeddedProviderOptions, onStarted: (a
           apiKey,
           webhookUrl: `${shopUrl()}/api/v1/webhooks/payments/${name}`,
           webhookSecret,
-          webhookEvents: WEBHOOK_TYPES,
+          webhookEvents: WEBHOOKS,
           webhookConcurrency: 4,
           webhookTimeout: 5000,
           webhookRetry: 1000,

@@ -7,9 +7,10 @@ export interface OutcomeWaiters {
   changed(order: Order): void;
   /**
    * @param load Reads the order as it is now.
+   * @param known The order as this process has just committed it: saves the first look.
    * @returns the order once it is no longer PLACED, or as it is when `maxMs` are over
    */
-  wait(ctx: Context, orderId: string, maxMs: number, load: () => Promise<Order>): Promise<Order>;
+  wait(ctx: Context, orderId: string, maxMs: number, load: () => Promise<Order>, known?: Order): Promise<Order>;
 }
 
 /** Gap between looks at the database, for outcomes that another process committed. */
@@ -44,14 +45,16 @@ export function createOutcomeWaiters(runtime: Runtime): OutcomeWaiters {
       if (order.status === 'PLACED') return;
       for (const resolve of waiting.get(order.id) ?? []) resolve(order);
     },
-    wait: async (ctx, orderId, maxMs, load) => {
+    wait: async (ctx, orderId, maxMs, load, known) => {
       const untilMs = runtime.clock.monotonicMs() + maxMs;
+      let fresh = known;
       for (;;) {
         // Listen before looking: an outcome between the two would be missed the other way round.
         const leftMs = untilMs - runtime.clock.monotonicMs();
         const { next, stop } = heard(orderId, Math.max(0, Math.min(POLL_MS, leftMs)), ctx.signal);
         try {
-          const order = await load();
+          const order = fresh ?? (await load());
+          fresh = undefined;
           if (order.status !== 'PLACED' || leftMs <= 0) return order;
           const outcome = await next;
           if (outcome) return outcome;

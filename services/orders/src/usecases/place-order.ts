@@ -62,13 +62,13 @@ export function placeOrder(deps: OrdersDeps) {
       runtime,
     };
     // The stored answer is kept without the address, which must be erasable.
-    const answer = async (response: Uint8Array, address: StoredAddress | undefined) => {
+    const answer = async (response: Uint8Array, address: StoredAddress | undefined, known?: Order) => {
       const accepted = fromBinary(OrderSchema, response);
       if (address) accepted.shippingAddress = create(AddressSchema, address);
       const waitMs = Math.min(requestedWaitMs(request.prefer), deps.settings.maxWait, ctx.remainingMs() / 2);
       if (waitMs === 0) return accepted;
       const load = async () => (await findOrder(db.at(ctx), accepted.id)) as Order;
-      const order = await waiters.wait(ctx, accepted.id, waitMs, load);
+      const order = await waiters.wait(ctx, accepted.id, waitMs, load, known);
       return orderMessage(order, address);
     };
 
@@ -79,7 +79,8 @@ export function placeOrder(deps: OrdersDeps) {
     const orderId = runtime.ids.next('ord');
     const at = new Date(runtime.clock.now()).toISOString();
     const address = { ...(request.shippingAddress as NonNullable<typeof request.shippingAddress>) };
-    const { response } = await db.tx(ctx, (tx) =>
+    let known: Order | undefined;
+    const { response, replayed } = await db.tx(ctx, (tx) =>
       idempotent(tx, key, async () => {
         const actor = actorOf(ctx);
         const order = await orders.create(tx, { type: 'OrderPlaced', orderId, userId, lines, total, at, actor });
@@ -102,10 +103,11 @@ export function placeOrder(deps: OrdersDeps) {
           ctx,
         });
         tx.afterCommit(() => deps.count('order_placed'));
+        known = order;
         return toBinary(OrderSchema, create(OrderSchema, orderMessage(order, undefined)));
       }),
     );
-    return answer(response, address);
+    return answer(response, address, replayed ? undefined : known);
   };
 }
 

@@ -1145,7 +1145,8 @@ export declare const PaymentService: GenService<{
   },
   /**
    * Holds the price of an order on a payment method. A refusal by the provider is failed_precondition with the provider's reason, such
-   * as CARD_DECLINED. An outcome that is not known is a payment in state PENDING. A repeat returns the payment that the order has.
+   * as CARD_DECLINED. An outcome that is not known is unavailable, and the payment is PENDING until it is known: repeat the call. A repeat
+   * returns the payment that the order has.
    *
    * @generated from rpc souk.payments.v1.PaymentService.AuthorizePayment
    */
