@@ -13,7 +13,10 @@ const SECONDS = 15;
 const SOUK = fileURLToPath(new URL('../../apps/souk/bin/souk.js', import.meta.url));
 
 /** What readers look for, from broad to narrow; a misspelt word is among them. */
-const WORDS = 'lamp chair oak linen steel coffee wool garden ceramic kettle running jacket bottle wireless notebook leather tea blue copper espreso'.split(' ');
+const WORDS =
+  'lamp chair oak linen steel coffee wool garden ceramic kettle running jacket bottle wireless notebook leather tea blue copper espreso'.split(
+    ' ',
+  );
 const SORTS = ['relevance', 'price_asc', 'price_desc', 'name', 'newest'];
 
 export const catalog: Bench = {
@@ -29,7 +32,12 @@ export const catalog: Bench = {
       const figures = { rate: [] as number[], p50: [] as number[], p99: [] as number[], readP99: [] as number[] };
       for (let run = 1; run <= (quick ? 1 : RUNS); run++) {
         reader.reset();
-        const { perSecond } = await closedLoop({ workers: READERS, warmUpSeconds: quick ? 2 : 5, seconds: quick ? 5 : SECONDS, work: reader.turn });
+        const { perSecond } = await closedLoop({
+          workers: READERS,
+          warmUpSeconds: quick ? 2 : 5,
+          seconds: quick ? 5 : SECONDS,
+          work: reader.turn,
+        });
         figures.rate.push(perSecond);
         figures.p50.push(percentile(reader.searches, 0.5));
         figures.p99.push(percentile(reader.searches, 0.99));

@@ -1,5 +1,5 @@
-import { get, newBuyer, order, type PlacedOrder, signIn } from '../lib/buyer.ts';
 import { auditOrders, setStock } from '../lib/audit.ts';
+import { get, newBuyer, order, type PlacedOrder, signIn } from '../lib/buyer.ts';
 import { closedLoop, createLoadClient } from '../lib/load.ts';
 import { alone, percentile, type Result } from '../lib/result.ts';
 import { removeFolder, startShop, temporaryFolder } from '../lib/shop.ts';
@@ -34,14 +34,22 @@ export const checkout: Bench = {
       };
       const figures = { rate: [] as number[], p50: [] as number[], p99: [] as number[] };
       for (let run = 1; run <= (quick ? 1 : RUNS); run++) {
-        const { latencies, perSecond } = await closedLoop({ workers: BUYERS, warmUpSeconds: quick ? 2 : 5, seconds: quick ? 5 : SECONDS, work });
+        const { latencies, perSecond } = await closedLoop({
+          workers: BUYERS,
+          warmUpSeconds: quick ? 2 : 5,
+          seconds: quick ? 5 : SECONDS,
+          work,
+        });
         figures.rate.push(perSecond);
         figures.p50.push(percentile(latencies, 0.5));
         figures.p99.push(percentile(latencies, 0.99));
-        note(`run ${run}: ${perSecond.toFixed(1)} orders/s, p50 ${figures.p50.at(-1)?.toFixed(1)} ms, p99 ${figures.p99.at(-1)?.toFixed(1)} ms`);
+        note(
+          `run ${run}: ${perSecond.toFixed(1)} orders/s, p50 ${figures.p50.at(-1)?.toFixed(1)} ms, p99 ${figures.p99.at(-1)?.toFixed(1)} ms`,
+        );
       }
       const violations = await auditOrders(client, shop.adminPassword, { placed, buyers, ids, stock: STOCK });
-      if (violations.length > 0) throw new Error(`the audit found ${violations.length} violations:\n${violations.slice(0, 10).join('\n')}`);
+      if (violations.length > 0)
+        throw new Error(`the audit found ${violations.length} violations:\n${violations.slice(0, 10).join('\n')}`);
       note(`audit of ${placed.length} orders: stock, money, points and notifications agree`);
       client.close();
       return [

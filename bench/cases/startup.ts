@@ -1,7 +1,7 @@
 import { get, newBuyer, order } from '../lib/buyer.ts';
 import { createLoadClient } from '../lib/load.ts';
 import { alone, type Result } from '../lib/result.ts';
-import { removeFolder, type RunningShop, startShop, temporaryFolder } from '../lib/shop.ts';
+import { type RunningShop, removeFolder, startShop, temporaryFolder } from '../lib/shop.ts';
 import type { Bench } from '../main.ts';
 
 const RUNS = 5;

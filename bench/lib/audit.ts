@@ -2,7 +2,12 @@ import { type Buyer, get, type PlacedOrder, signIn } from './buyer.ts';
 import type { LoadClient } from './load.ts';
 
 /** Puts the same stock on every product. */
-export async function setStock(client: LoadClient, admin: string, productIds: readonly string[], onHand: number): Promise<void> {
+export async function setStock(
+  client: LoadClient,
+  admin: string,
+  productIds: readonly string[],
+  onHand: number,
+): Promise<void> {
   for (const id of productIds) {
     const answer = await client.send({
       method: 'PUT',
@@ -45,13 +50,18 @@ export async function auditOrders(
     points.set(userId, (points.get(userId) ?? 0) + Math.floor(Number(view.total.minorUnits) / 100));
   }
   for (const id of world.ids) {
-    const { onHand, reserved } = await get<{ onHand: number; reserved: number }>(client, `/api/v1/products/${id}/availability`);
-    if (world.stock - onHand !== (sold.get(id) ?? 0)) violations.push(`product ${id}: ${world.stock - onHand} left the shelf, ${sold.get(id) ?? 0} were sold`);
+    const { onHand, reserved } = await get<{ onHand: number; reserved: number }>(
+      client,
+      `/api/v1/products/${id}/availability`,
+    );
+    if (world.stock - onHand !== (sold.get(id) ?? 0))
+      violations.push(`product ${id}: ${world.stock - onHand} left the shelf, ${sold.get(id) ?? 0} were sold`);
     if (reserved !== 0) violations.push(`product ${id}: ${reserved} are still reserved`);
   }
   for (const { userId } of world.buyers) {
     const { balance } = await get<{ balance: number }>(client, `/api/v1/users/${userId}/points`, admin);
-    if (balance !== (points.get(userId) ?? 0)) violations.push(`user ${userId} has ${balance} points, should have ${points.get(userId) ?? 0}`);
+    if (balance !== (points.get(userId) ?? 0))
+      violations.push(`user ${userId} has ${balance} points, should have ${points.get(userId) ?? 0}`);
   }
   violations.push(...(await auditNotifications(client, admin, world)));
   return violations;

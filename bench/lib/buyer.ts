@@ -16,8 +16,18 @@ export interface PlacedOrder {
   readonly status: string;
 }
 
-async function post<T>(client: LoadClient, path: string, body: unknown, headers: Record<string, string> = {}): Promise<T> {
-  const answer = await client.send({ method: 'POST', path, headers: { ...JSON_HEADER, ...headers }, body: JSON.stringify(body) });
+async function post<T>(
+  client: LoadClient,
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<T> {
+  const answer = await client.send({
+    method: 'POST',
+    path,
+    headers: { ...JSON_HEADER, ...headers },
+    body: JSON.stringify(body),
+  });
   if (answer.status >= 300) throw new Error(`POST ${path}: ${answer.status} ${answer.body}`);
   return JSON.parse(answer.body) as T;
 }

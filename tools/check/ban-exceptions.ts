@@ -30,6 +30,7 @@ export const exceptions: readonly Exception[] = [
     path: 'platform/kernel/src/virtual-runtime.ts',
     reason: 'lets pending promises run between two steps of virtual time',
   },
+  { bans: ['sleep'], path: 'tests/support/', reason: 'waits for real processes' },
   { bans: ['sleep'], path: 'tools/', reason: 'tests of the tools run real processes' },
 ];
 

@@ -27,7 +27,7 @@ export const ranks: Readonly<Record<string, number>> = {
 
 /** The highest rank that holds a port, so the highest an adapter may import. */
 const portRank = 3;
-/** Apps that another app may start. */
+/** Apps that another app, or the tests of a service, may start: they stand for the outside world. */
 const startableApps = ['@souk/app-payment-provider'];
 
 const rankOf = (found: Package): number => ranks[posix.basename(found.dir)] ?? Number.NaN;
@@ -131,6 +131,8 @@ function testImports(module: Module, target: Package, specifier: string): string
   if (owner.kind === 'platform' && target.kind !== 'platform') {
     return `a platform test imports ${specifier}: the platform knows no contract, adapter or service, nor do its tests`;
   }
+  // A service is tested against the real outside world where there is one.
+  if (owner.kind === 'services' && startableApps.includes(target.manifest.name)) return undefined;
   if (target.kind === 'services' || target.kind === 'apps')
     return `${specifier}: test several services together in tests/`;
   return undefined;
