@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { currencyExponent } from '@souk/schema';
 import { type Command, type Given, wholeNumber } from '../cli/command.ts';
 import { type Terminal, terminal } from '../cli/terminal.ts';
 import { createShopClient, type ShopClient } from '../client/shop-client.ts';
@@ -75,9 +76,7 @@ async function place(client: ShopClient, out: Terminal, given: Given): Promise<P
   out.say(`${out.green('✓')} registered and signed in as ${email}`);
 
   const product = await pickProduct(client, quantity);
-  out.say(
-    `${out.green('✓')} picked ${out.bold(product.name)} for ${product.price.currency} ${product.price.minorUnits} (minor units)`,
-  );
+  out.say(`${out.green('✓')} picked ${out.bold(product.name)} for ${priceText(product)}`);
 
   const { id: paymentMethodId } = await client.call<{ id: string }>('POST', '/api/v1/payment-methods', {
     token,
@@ -100,6 +99,11 @@ async function place(client: ShopClient, out: Terminal, given: Given): Promise<P
   });
   out.say(`${out.green('✓')} placed order ${out.bold(order.id)}`);
   return { order, userId, token };
+}
+
+function priceText({ price }: Product): string {
+  const exponent = currencyExponent(price.currency);
+  return `${price.currency} ${(Number(price.minorUnits) / 10 ** exponent).toFixed(exponent)}`;
 }
 
 async function pickProduct(client: ShopClient, quantity: number): Promise<Product> {
