@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,13 @@ export interface RunningShop {
 
 const ADMIN_PASSWORD = 'bench admin password';
 
-export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'souk-bench-'));
+/** Open to other users: PostgreSQL runs as one of them when this runs as root, and would keep its data elsewhere. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'souk-bench-'));
+  await chmod(folder, 0o755);
+  return folder;
+}
+
 export const removeFolder = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true });
 
 export async function startShop(folder: string, env: Readonly<Record<string, string>> = {}): Promise<RunningShop> {
