@@ -2,7 +2,6 @@ import { defineErrors } from '@souk/kernel';
 
 export const inventoryErrors = defineErrors('INVENTORY', {
   OUT_OF_STOCK: { code: 'failed_precondition', text: 'there is not enough stock of {products}' },
-  PRODUCT_UNKNOWN: { code: 'not_found', text: 'there is no stock record of product {id}' },
   RESERVATION_RELEASED: { code: 'failed_precondition', text: 'the stock of this order was already given back' },
   RESERVATION_EXPIRED: {
     code: 'failed_precondition',

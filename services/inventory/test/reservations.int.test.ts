@@ -13,7 +13,7 @@ import {
   release,
   reserve,
 } from '../src/store/reservation-repository.ts';
-import { findStock, importStock, setStock } from '../src/store/stock-repository.ts';
+import { findStock, importStock, lockStock, setStock } from '../src/store/stock-repository.ts';
 
 const NOW = new Date('2026-01-01T12:00:00Z');
 const LATER = new Date('2026-01-01T13:00:00Z');
@@ -39,7 +39,13 @@ describe('reservations', () => {
       expiresAt,
       low,
     });
-  const put = (id: string, onHand: number) => setStock(sql(), id, onHand, world.runtime.ids.uuid(), NOW);
+  const free = (order: { orderId: string; id: string; low: number }, now: Date) =>
+    world.db.tx(world.ctx, (tx) => release(tx, order, now));
+  const put = (id: string, onHand: number) =>
+    world.db.tx(world.ctx, async (tx) => {
+      await lockStock(tx, id);
+      return setStock(tx, id, onHand, world.runtime.ids.uuid(), NOW);
+    });
 
   test('all lines are held, or none', async () => {
     await put('a1', 5);
@@ -90,14 +96,14 @@ describe('reservations', () => {
     await put('e1', 10);
     await take('o4', { e1: 4 });
     const order = { orderId: 'o4', id: 'x', low: LOW };
-    await Promise.all(Array.from({ length: 5 }, () => release(sql(), order, NOW)));
+    await Promise.all(Array.from({ length: 5 }, () => free(order, NOW)));
     assert.deepEqual(await stockOf('e1'), { onHand: 10, reserved: 0 });
     assert.equal(await commit(sql(), 'o4', NOW), undefined);
   });
 
   test('a release before the reservation leaves a tombstone', async () => {
     await put('f1', 10);
-    await release(sql(), { orderId: 'o5', id: 'x', low: LOW }, NOW);
+    await free({ orderId: 'o5', id: 'x', low: LOW }, NOW);
     assert.deepEqual(await take('o5', { f1: 1 }), { short: [], made: false, low: [] });
     assert.deepEqual(await stockOf('f1'), { onHand: 10, reserved: 0 });
     assert.equal((await findReservation(sql(), 'o5'))?.state, 'RELEASED');
@@ -136,8 +142,8 @@ describe('reservations', () => {
     const lows = [];
     for (const n of [1, 2, 3]) lows.push((await take(`low-${n}`, { j1: 1 }, LATER, 4)).low);
     assert.deepEqual(lows, [[], [{ productId: 'j1', available: 4 }], []]);
-    await release(sql(), { orderId: 'low-3', id: 'x', low: 4 }, NOW);
-    await release(sql(), { orderId: 'low-2', id: 'x', low: 4 }, NOW);
+    await free({ orderId: 'low-3', id: 'x', low: 4 }, NOW);
+    await free({ orderId: 'low-2', id: 'x', low: 4 }, NOW);
     assert.deepEqual((await take('low-4', { j1: 1 }, LATER, 4)).low, [{ productId: 'j1', available: 4 }]);
   });
 
@@ -170,7 +176,7 @@ describe('reservations', () => {
               const orderId = name(one.order);
               if (one.do === 'reserve') return take(orderId, (one as { lines: Record<string, number> }).lines, NOW);
               if (one.do === 'commit') return commit(sql(), orderId, new Date(NOW.getTime() - 1));
-              if (one.do === 'release') return release(sql(), { orderId, id: 'x', low: LOW }, NOW);
+              if (one.do === 'release') return free({ orderId, id: 'x', low: LOW }, NOW);
               if (one.do === 'giveBack') return giveBack(sql(), orderId, NOW);
               if (one.do === 'commitExpired') return commitExpired(sql(), orderId, LATER);
               return expire(sql(), LATER, { limit: 1, low: LOW });

@@ -9,7 +9,7 @@
  * I1 stock.reserved is the sum of RESERVED reservations.  I2 reserved never exceeds on_hand (also a CHECK).  I3 each arrow is one
  * statement whose condition is the state it starts from, so a repeat does nothing.  I4 rows of stock are locked in the order of product ids.
  */
-import type { Sql } from '@souk/store';
+import type { Sql, Transaction } from '@souk/store';
 
 export type ReservationState = 'RESERVED' | 'COMMITTED' | 'RELEASED' | 'EXPIRED';
 
@@ -164,16 +164,26 @@ const RELEASE = `
   select order_id, id, state, product_ids, quantities, expires_at, 0 from tombstone`;
 
 /**
- * Gives back what is held for an order that never was confirmed; leaves a tombstone when nothing was.
+ * Gives back what is held for an order that never was confirmed; leaves a tombstone when nothing was. When it finds nothing to do, it keeps the
+ * reservation locked, so that a `giveBack` that follows in the same transaction decides on the state that was found.
+ *
  * @returns undefined when there was nothing to release any more
  */
 export async function release(
-  sql: Sql,
+  tx: Transaction,
   order: { orderId: string; id: string; low: number },
   now: Date,
 ): Promise<Reservation | undefined> {
-  const { rows } = await sql.query<Reservation>(RELEASE, [order.orderId, order.id, now, order.low]);
-  return rows[0];
+  const values = [order.orderId, order.id, now, order.low];
+  const released = (await tx.query<Reservation>(RELEASE, values)).rows[0];
+  if (released) return released;
+  // A reservation that was made while the tombstone waited for it is not in the snapshot of that statement.
+  const { rows } = await tx.query<{ state: ReservationState }>(
+    'select state from reservation where order_id = $1 for update',
+    [order.orderId],
+  );
+  if (rows[0]?.state !== 'RESERVED') return undefined;
+  return (await tx.query<Reservation>(RELEASE, values)).rows[0];
 }
 
 const GIVE_BACK = `

@@ -1,4 +1,4 @@
-import type { Sql } from '@souk/store';
+import type { Sql, Transaction } from '@souk/store';
 
 export interface Stock {
   readonly product_id: string;
@@ -15,29 +15,36 @@ export async function findStock(sql: Sql, productId: string): Promise<Stock | un
   return rows[0];
 }
 
-/** Reads the row for a change in the same transaction. */
-export async function lockStock(sql: Sql, productId: string): Promise<Stock | undefined> {
-  const { rows } = await sql.query<Stock>(
+/** Reads the row for a change in the same transaction. A product that was never counted gets one, of version 0. */
+export async function lockStock(tx: Transaction, productId: string): Promise<Stock> {
+  await tx.query('insert into stock (product_id, on_hand, version) values ($1, 0, 0) on conflict do nothing', [
+    productId,
+  ]);
+  const { rows } = await tx.query<Stock>(
     'select product_id, on_hand, reserved, version from stock where product_id = $1 for update',
     [productId],
   );
-  return rows[0];
+  return rows[0] as Stock;
 }
 
 const SET = `
-  with before as (select on_hand from stock where product_id = $1),
-  moved as (
+  with moved as (
     insert into stock_move (product_id, delta, reason, ref, at)
-    select $1, $2 - coalesce((select on_hand from before), 0), 'count', $3, $4
+    select $1, $2 - on_hand, 'count', $3, $4 from stock where product_id = $1
     returning 1
   )
-  insert into stock (product_id, on_hand) values ($1, $2)
-  on conflict (product_id) do update set on_hand = excluded.on_hand, version = stock.version + 1, low_announced = false
+  update stock set on_hand = $2, version = version + 1, low_announced = false where product_id = $1
   returning product_id, on_hand, reserved, version`;
 
-/** Sets what was counted. Call it on a locked row, or on none. */
-export async function setStock(sql: Sql, productId: string, onHand: number, ref: string, now: Date): Promise<Stock> {
-  const { rows } = await sql.query<Stock>(SET, [productId, onHand, ref, now]);
+/** Sets what was counted, in the transaction that locked the row. */
+export async function setStock(
+  tx: Transaction,
+  productId: string,
+  onHand: number,
+  ref: string,
+  now: Date,
+): Promise<Stock> {
+  const { rows } = await tx.query<Stock>(SET, [productId, onHand, ref, now]);
   return rows[0] as Stock;
 }
 

@@ -2,11 +2,10 @@ import type { GetAvailabilityRequest } from '@souk/contracts/inventory/v1/invent
 import type { Context } from '@souk/kernel';
 import { availabilityMessage } from '../api/messages.ts';
 import type { InventoryDeps } from '../deps.ts';
-import { inventoryErrors } from '../errors.ts';
 import { findStock } from '../store/stock-repository.ts';
 
+/** A product that was never counted has none. */
 export const getAvailability = (deps: InventoryDeps) => async (ctx: Context, request: GetAvailabilityRequest) => {
   const stock = await findStock(deps.db.at(ctx), request.productId);
-  if (stock === undefined) throw inventoryErrors.PRODUCT_UNKNOWN({ id: request.productId });
-  return availabilityMessage(stock);
+  return availabilityMessage(stock ?? { product_id: request.productId, on_hand: 0, reserved: 0, version: 0 });
 };

@@ -12,8 +12,9 @@ export const returnStock =
   (deps: InventoryDeps) => async (_ctx: Context, event: OrderCancelled, delivery: Delivery) => {
     await delivery.once(async (tx) => {
       const now = new Date(deps.runtime.clock.now());
+      // In this order: a sale that commits meanwhile is waited for by the release, and seen by what comes after it.
+      if (await releaseIn(tx, deps, event.orderId, REASON)) return;
       const returned = await giveBack(tx, event.orderId, now);
       if (returned) await announceReleased(tx, deps, returned, REASON, now);
-      else await releaseIn(tx, deps, event.orderId, REASON);
     });
   };

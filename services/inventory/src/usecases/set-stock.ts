@@ -11,9 +11,8 @@ export const setStock = (deps: InventoryDeps) => async (ctx: Context, request: S
   deps.db.tx(ctx, async (tx) => {
     const { productId, onHand = 0, etag } = request;
     const current = await lockStock(tx, productId);
-    checkEtag(etag, current?.version ?? 0);
-    const reserved = current?.reserved ?? 0;
-    if (onHand < reserved) throw inventoryErrors.BELOW_RESERVED({ reserved });
+    checkEtag(etag, current.version);
+    if (onHand < current.reserved) throw inventoryErrors.BELOW_RESERVED({ reserved: current.reserved });
     const ref = deps.runtime.ids.uuid();
     const now = new Date(deps.runtime.clock.now());
     return availabilityMessage(await write(tx, productId, onHand, ref, now));

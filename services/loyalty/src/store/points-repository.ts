@@ -5,6 +5,7 @@
  *      +-----------reverse--------------> REVERSED, of nothing: a late award finds it and does nothing
  *
  * P1 an order earns at most once and is reversed at most once.  P2 balance is the sum of a user's entries.  P3 each arrow is one statement.
+ * Accounts are changed by upsert: the award that made one may commit while the statement waits for it, too late for its snapshot.
  */
 import type { Sql } from '@souk/store';
 
@@ -18,7 +19,7 @@ export interface PointsEntry {
   readonly at: Date;
 }
 
-/** What a statement changed. */
+/** What a statement changed. `points` is how many were given, or taken. */
 export interface PointsChange {
   readonly user_id: string;
   readonly points: number;
@@ -59,8 +60,9 @@ const REVERSE = `
     select user_id, $1, -points, 'REVERSED', $2 from reversed where user_id is not null
     returning 1
   )
-  update points_account a set balance = a.balance - r.points from reversed r where a.user_id = r.user_id
-  returning a.user_id, -r.points as points, a.balance`;
+  insert into points_account as a (user_id, balance) select user_id, -points from reversed where user_id is not null
+  on conflict (user_id) do update set balance = a.balance + excluded.balance
+  returning user_id, (select points from reversed) as points, balance`;
 
 /** Takes the points of an order back; a balance may become negative. @returns undefined when there was nothing to take */
 export async function reverse(sql: Sql, orderId: string, now: Date): Promise<PointsChange | undefined> {

@@ -1,7 +1,7 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type GetPointsRequest, PointsEntry_Reason } from '@souk/contracts/loyalty/v1/loyalty';
 import type { Context } from '@souk/kernel';
-import { decodePageToken, encodePageToken, pageSize } from '@souk/service';
+import { decodePageToken, encodePageToken, pageSize, serviceErrors } from '@souk/service';
 import type { LoyaltyDeps } from '../deps.ts';
 import { findBalance, listEntries } from '../store/points-repository.ts';
 
@@ -10,7 +10,7 @@ export const getPoints = (deps: LoyaltyDeps) => async (ctx: Context, request: Ge
   const sql = deps.db.at(ctx);
   const list = `points of ${userId}`;
   const limit = pageSize(request.pageSize);
-  const before = decodePageToken(request.pageToken, list, 1)?.[0];
+  const before = position(request.pageToken, list);
   const [balance, found] = await Promise.all([
     findBalance(sql, userId),
     listEntries(sql, { userId, before, limit: limit + 1 }),
@@ -29,3 +29,10 @@ export const getPoints = (deps: LoyaltyDeps) => async (ctx: Context, request: Ge
     nextPageToken: found.length > limit && last ? encodePageToken(list, [String(last.id)]) : '',
   };
 };
+
+/** Id of the last entry of the page before. @throws SERVICE_PAGE_TOKEN_INVALID */
+function position(token: string, list: string): string | undefined {
+  const id = decodePageToken(token, list, 1)?.[0];
+  if (id !== undefined && !/^\d{1,18}$/.test(id)) throw serviceErrors.PAGE_TOKEN_INVALID();
+  return id;
+}

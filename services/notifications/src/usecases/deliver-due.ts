@@ -1,4 +1,4 @@
-import { type Context, fromUnknown } from '@souk/kernel';
+import { type Code, type Context, fromUnknown } from '@souk/kernel';
 import type { Transport } from '../channels.ts';
 import type { NotificationsDeps } from '../deps.ts';
 import { claimDue, type Notification, settle } from '../store/notification-repository.ts';
@@ -6,6 +6,8 @@ import { claimDue, type Notification, settle } from '../store/notification-repos
 const BATCH = 20;
 const FIRST_WAIT_MS = 5000;
 const LONGEST_WAIT_MS = 3_600_000;
+/** Failures that say nothing about the message: a bug or a silence of its transport. */
+const REPEATED: readonly Code[] = ['internal', 'unknown', 'deadline_exceeded', 'canceled'];
 /** Time one attempt may take. */
 const ATTEMPT_MS = 30_000;
 
@@ -25,9 +27,20 @@ export const deliverDue = (deps: NotificationsDeps) => async (ctx: Context) => {
 
 async function deliver(deps: NotificationsDeps, ctx: Context, notification: Notification): Promise<void> {
   const transport = deps.parts.channels[notification.channel] as Transport | undefined;
+  await settle(deps.db.at(ctx), notification.id, await outcomeOf(deps, ctx, transport, notification));
+}
+
+async function outcomeOf(
+  deps: NotificationsDeps,
+  ctx: Context,
+  transport: Transport | undefined,
+  notification: Notification,
+) {
   // The transport was configured when the message was made and no longer is: the mailbox has it.
-  const outcome = transport === undefined ? sent(deps) : await attempt(deps, ctx, transport, notification);
-  await settle(deps.db.at(ctx), notification.id, outcome);
+  if (transport === undefined) return sent(deps);
+  // Its last attempt never came to an end: perhaps it is what ends the process.
+  if (notification.attempts > deps.settings.attempts) return failed(deps, notification, 'ATTEMPTS_LOST');
+  return attempt(deps, ctx, transport, notification);
 }
 
 async function attempt(deps: NotificationsDeps, ctx: Context, transport: Transport, notification: Notification) {
@@ -38,17 +51,21 @@ async function attempt(deps: NotificationsDeps, ctx: Context, transport: Transpo
     deps.count('notification_sent');
     return sent(deps);
   } catch (thrown) {
+    // The service stops: the message stays queued, and comes again when its time is over.
+    ctx.throwIfDone();
     const error = fromUnknown(thrown);
-    const final = error.retry.kind === 'never' && error.code !== 'internal';
-    if (final || attempts >= deps.settings.attempts) {
-      deps.log.error('a notification could not be delivered', { id, attempts, reason: error.reason });
-      deps.count('notification_failed');
-      return { status: 'FAILED', due: null, sentAt: null } as const;
-    }
+    const final = error.retry.kind === 'never' && !REPEATED.includes(error.code);
+    if (final || attempts >= deps.settings.attempts) return failed(deps, notification, error.reason);
     const waitMs = Math.min(FIRST_WAIT_MS * 2 ** (attempts - 1), LONGEST_WAIT_MS);
     deps.log.warn('a notification will be tried again', { id, attempts, reason: error.reason, waitMs });
     return { status: 'QUEUED', due: new Date(deps.runtime.clock.now() + waitMs), sentAt: null } as const;
   }
+}
+
+function failed(deps: NotificationsDeps, { id, attempts }: Notification, reason: string) {
+  deps.log.error('a notification could not be delivered', { id, attempts, reason });
+  deps.count('notification_failed');
+  return { status: 'FAILED', due: null, sentAt: null } as const;
 }
 
 const sent = (deps: NotificationsDeps) =>

@@ -4,7 +4,6 @@ import { notificationMessage } from '../api/notification-message.ts';
 import type { ChannelName } from '../channels.ts';
 import type { NotificationsDeps } from '../deps.ts';
 import { notificationErrors } from '../errors.ts';
-import type { Notification } from '../store/notification-repository.ts';
 import { compose, findContact } from './compose.ts';
 
 /** An administrator writes to a user. */
@@ -13,15 +12,15 @@ export const sendNotification = (deps: NotificationsDeps) => async (ctx: Context
   if (template === '' && (subject === '' || body === '')) throw notificationErrors.NOTHING_TO_SAY();
   const contact = await findContact(ctx, deps, userId);
   if (contact === undefined) throw notificationErrors.USER_UNKNOWN({ userId });
-  const channel = request.channel || Notification_Channel.EMAIL;
+  const channel = Notification_Channel[request.channel || Notification_Channel.EMAIL] as ChannelName;
   const [made] = await compose(deps.db.at(ctx), deps, contact, {
     userId,
     template,
     data,
     ...(template === '' && { text: { subject, body } }),
-    channel: Notification_Channel[channel] as ChannelName,
+    channel,
     dedupKey: deps.runtime.ids.uuid(),
   });
-  if (made === undefined) throw notificationErrors.USER_UNKNOWN({ userId });
-  return notificationMessage(made as Notification);
+  if (made === undefined) throw notificationErrors.NOT_REACHABLE({ channel });
+  return notificationMessage(made);
 };

@@ -23,4 +23,9 @@ export const shippingMigrations: readonly Migration[] = [
       create index shipment_user on shipment (user_id);
     `,
   },
+  {
+    id: 'shipping/0002-forgotten',
+    // Whose addresses go as soon as their parcels have ended.
+    sql: 'create table forgotten_user (user_id text primary key);',
+  },
 ];

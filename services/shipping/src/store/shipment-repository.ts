@@ -1,4 +1,4 @@
-import type { Sql } from '@souk/store';
+import type { Sql, Transaction } from '@souk/store';
 import type { ShipmentLine, ShipmentStatus, TrackingEvent } from '../domain/shipment.ts';
 
 export interface StoredAddress {
@@ -68,21 +68,26 @@ export async function lockShipment(sql: Sql, orderId: string): Promise<Shipment 
   return rows[0];
 }
 
+/** Nothing is on its way any more. */
+const ENDED = `('DELIVERED', 'CANCELLED', 'RETURNED', 'LOST')`;
+
 const MOVE = `
-  update shipment set status = $2, tracking = tracking || $3::jsonb, version = version + 1, updated_at = $4
+  update shipment s set status = $2, tracking = tracking || $3::jsonb, version = version + 1, updated_at = $4,
+    address = case
+      when $2 in ${ENDED} and exists (select from forgotten_user f where f.user_id = s.user_id) then '{}' else address end
   where order_id = $1 returning *`;
 
-/** Moves a locked shipment on. */
+/** Moves a locked shipment on. When it ends and its user was forgotten before, its address goes. */
 export async function moveShipment(sql: Sql, orderId: string, event: TrackingEvent): Promise<Shipment> {
   const values = [orderId, event.status, JSON.stringify([event]), new Date(event.at)];
   const { rows } = await sql.query<Shipment>(MOVE, values);
   return rows[0] as Shipment;
 }
 
-/** Forgets where a user's parcels went, except those that are still under way. */
-export async function eraseAddresses(sql: Sql, userId: string): Promise<void> {
-  await sql.query(
-    `update shipment set address = '{}' where user_id = $1 and status in ('DELIVERED', 'CANCELLED', 'RETURNED', 'LOST')`,
-    [userId],
-  );
+/** Forgets where a user's parcels went; of those that are still under way, when they end. */
+export async function eraseAddresses(tx: Transaction, userId: string): Promise<void> {
+  await tx.query('insert into forgotten_user (user_id) values ($1) on conflict do nothing', [userId]);
+  // A parcel that ends at this moment is either seen by the update, or sees that its user was forgotten.
+  await tx.query('select from shipment where user_id = $1 order by order_id for update', [userId]);
+  await tx.query(`update shipment set address = '{}' where user_id = $1 and status in ${ENDED}`, [userId]);
 }

@@ -440,8 +440,8 @@ export declare const InventoryService: GenService<{
     output: typeof ReservationSchema;
   },
   /**
-   * Takes what an order holds off the shelf. A reservation that expired is made again first, or refused with failed_precondition and
-   * the reason OUT_OF_STOCK.
+   * Takes what an order holds off the shelf. A reservation that expired is made again first, or refused with unavailable and the
+   * reason STOCK_GONE: it can be committed once there is stock again.
    *
    * @generated from rpc souk.inventory.v1.InventoryService.CommitReservation
    */
