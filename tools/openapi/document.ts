@@ -14,7 +14,7 @@ const DESCRIPTION = `Everything a customer or an administrator can do, over plai
 - An update sends the version it has seen as \`If-Match\`; another current version refuses it.
 - A text without a limit of its own is at most 1024 characters long, a list at most 1000 elements.
 
-The same methods can be called as Connect, gRPC and gRPC-Web.`;
+The same methods can be called by the Connect protocol, at /<service>/<method>.`;
 
 const PROBLEM: JsonObject = {
   type: 'object',
