@@ -162,7 +162,7 @@ export function apiReference(contracts: Contracts): string {
     '',
     'REST speaks the JSON mapping of protobuf: lowerCamelCase names, 64-bit integers as strings, enums by name, timestamps in RFC 3339.',
     'Query parameters have the names of the contract, such as `page_size`. Errors are problem details (RFC 9457). Every method, internal or',
-    'not, can be called by another service as Connect, gRPC or gRPC-Web under the name given as its call.',
+    'not, can be called by another service by the Connect protocol under the name given as its call.',
     '',
     ...domains.map((domain) => `- [${domain}](#${domain})`),
     '',

@@ -45,13 +45,17 @@ export function createObserver(init: {
     end: (ctx, { operation, text }, beganMs, span, error) => {
       const tookMs = clock.monotonicMs() - beganMs;
       durations?.observe(tookMs / 1000, { operation });
-      if (tookMs >= slowMs) ctx.log.warn('slow query', { operation, query: text, durationMs: Math.round(tookMs) });
+      if (tookMs >= slowMs) ctx.log.warn('slow query', { operation, query: shorten(text), durationMs: Math.round(tookMs) });
       if (span === undefined) return;
       if (error !== undefined) span.fail(error);
       span.end();
     },
   };
 }
+
+/** A migration may be pages long; its beginning tells which it is. */
+const shorten = (text: string): string => (text.length > LONGEST_LOGGED ? `${text.slice(0, LONGEST_LOGGED)} …` : text);
+const LONGEST_LOGGED = 500;
 
 function watchPool({ metrics }: Telemetry, pool: () => PoolState): void {
   const size = metrics.gauge({

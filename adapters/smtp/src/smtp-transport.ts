@@ -1,4 +1,4 @@
-import type { Context } from '@souk/kernel';
+import { type Context, raceAbort } from '@souk/kernel';
 import { createTransport } from 'nodemailer';
 import { smtpErrors } from './errors.ts';
 
@@ -22,8 +22,9 @@ export interface Mail {
 
 export interface SmtpTransport {
   /**
-   * Resolves when the server has taken the message.
-   * @throws SMTP_REFUSED for a message that will never be taken (status 5xx), SMTP_UNAVAILABLE (retry later) otherwise
+   * Resolves when the server has taken the message. When `ctx` ends first, the server may still take it.
+   * @throws SMTP_REFUSED for a message that will never be taken (status 5xx for it), SMTP_UNAVAILABLE (retry later) for whatever else goes
+   * wrong, a refused sign-in among it; what ended `ctx`
    */
   send(ctx: Context, mail: Mail): Promise<void>;
   close(): void;
@@ -52,15 +53,17 @@ export function createSmtpTransport(options: SmtpOptions): SmtpTransport {
     send: async (ctx, { id, recipient, subject, body }) => {
       ctx.throwIfDone();
       try {
-        await transport.sendMail({
+        const taken = transport.sendMail({
           to: { name: '', address: recipient },
           subject,
           text: body,
           messageId: `<${id}@souk>`,
         });
+        await raceAbort(taken, ctx.signal);
       } catch (cause) {
-        const status = responseStatus(cause);
-        if (status >= 500) throw smtpErrors.REFUSED({ status }, { cause });
+        ctx.throwIfDone();
+        const status = refusal(cause);
+        if (status !== undefined) throw smtpErrors.REFUSED({ status }, { cause });
         throw smtpErrors.UNAVAILABLE({}, { cause });
       }
     },
@@ -68,7 +71,11 @@ export function createSmtpTransport(options: SmtpOptions): SmtpTransport {
   };
 }
 
-const responseStatus = (cause: unknown): number => {
-  const { responseCode } = cause as { responseCode?: unknown };
-  return typeof responseCode === 'number' ? responseCode : 0;
-};
+/** What nodemailer calls a refusal of sender or recipient, and of the message itself; others are about the connection or the sign-in. */
+const ABOUT_THE_MESSAGE: readonly unknown[] = ['EENVELOPE', 'EMESSAGE'];
+
+function refusal(cause: unknown): number | undefined {
+  const { code, responseCode } = cause as { code?: unknown; responseCode?: unknown };
+  const refused = ABOUT_THE_MESSAGE.includes(code) && typeof responseCode === 'number' && responseCode >= 500;
+  return refused ? responseCode : undefined;
+}
