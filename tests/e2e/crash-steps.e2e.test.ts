@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { audit } from '../support/audit.ts';
+import { doubled, insist, send, type Wish, wish } from '../support/crash-load.ts';
+import { type ShopProcess, startShop } from '../support/shop.ts';
+import { type Buyer, eventually, type ShopClient, shopClient } from '../support/shop-client.ts';
+import { repository } from '../support/shop-process.ts';
+
+const entry = join(repository, 'tests', 'support', 'crashing-shop.ts');
+const STOCK = 1000;
+/** What a crash left of a payment is looked into sooner than in production, yet later than any call takes. */
+const SETTINGS = ['--payments.resume-after=4s', '--payments.abandon-after=5s'];
+/** Orders under way when the process dies. */
+const AT_ONCE = 4;
+
+const PARTICIPANTS = [
+  'souk.users.v1.UserService/CheckUser',
+  'souk.inventory.v1.InventoryService/ReserveStock',
+  'souk.payments.v1.PaymentService/AuthorizePayment',
+  'souk.payments.v1.PaymentService/CapturePayment',
+  'souk.inventory.v1.InventoryService/CommitReservation',
+  'souk.shipping.v1.ShippingService/ArrangeShipment',
+  'souk.loyalty.v1.LoyaltyService/AwardPoints',
+  'souk.notifications.v1.NotificationService/Notify',
+];
+const RELEASE = 'souk.inventory.v1.InventoryService/ReleaseStock';
+const VOID = 'souk.payments.v1.PaymentService/VoidPayment';
+const points = ['souk.orders.v1.OrderService/PlaceOrder', ...PARTICIPANTS, RELEASE, VOID].flatMap((method) => [
+  `before:${method}`,
+  `after:${method}`,
+]);
+
+/** What it takes to get to a point, and how such orders end. */
+const CARDS = { paying: 'tok_visa', declined: 'tok_declined', cancelling: 'tok_slow' };
+const ENDS = {
+  paying: 'CONFIRMED',
+  declined: 'REJECTED CARD_DECLINED',
+  cancelling: 'CANCELLED CANCELLED_BY_CUSTOMER',
+};
+type Kind = keyof typeof CARDS;
+const kindOf = (point: string): Kind =>
+  point.endsWith(RELEASE) ? 'declined' : point.endsWith(VOID) ? 'cancelling' : 'paying';
+
+let shop: ShopProcess;
+let client: ShopClient;
+const buyers: Record<Kind, Buyer[]> = { paying: [], declined: [], cancelling: [] };
+const initialStock = new Map<string, number>();
+const wishes: Record<Kind, Wish[]> = { paying: [], declined: [], cancelling: [] };
+
+before(async () => {
+  shop = await startShop({ entry, args: SETTINGS, env: { CRASH_AT: points[0] as string } });
+  client = shopClient(shop);
+  for (const [kind, card] of Object.entries(CARDS))
+    buyers[kind as Kind] = await Promise.all(Array.from({ length: AT_ONCE }, () => client.buyer(card)));
+  initialStock.set(await client.product(STOCK), STOCK);
+});
+after(() => shop.kill9());
+
+const hit = async (): Promise<void> => {
+  shop.signal('SIGUSR2');
+  await eventually(async () => assert.match(shop.output(), /armed/));
+};
+
+// Each round leaves the shop running for the next crash, which has to live with what the last ones left.
+for (const [index, point] of points.entries()) {
+  test(`kill -9 ${point.replace(':', ' ')}, and go on`, async () => {
+    const kind = kindOf(point);
+    const [productId] = initialStock.keys();
+    const round = buyers[kind].map((buyer) => wish(buyer, productId as string));
+    wishes[kind].push(...round);
+    if (kind !== 'cancelling') await hit();
+    const sent = Promise.all(round.map((one) => send(client, one)));
+    if (kind === 'cancelling') {
+      await sent;
+      await hit();
+      await Promise.all(round.map((one) => cancel(one).catch(() => {})));
+    }
+    await Promise.all([shop.exit, sent]);
+    assert.equal((await shop.exit).signal, 'SIGKILL');
+
+    await shop.restart({ env: { CRASH_AT: points[index + 1] ?? '' } });
+    await insist(client, round);
+    if (kind === 'cancelling') await Promise.all(round.map(cancel));
+  });
+}
+
+/** As a customer who changes their mind while the bank still thinks: the saga finds out at its pivot, and gives back what it holds. */
+async function cancel({ buyer, orderId }: Wish): Promise<void> {
+  await client.ok('POST', `/api/v1/orders/${orderId}/cancel`, { token: buyer.token, body: {} });
+}
+
+test('after all crashes every order has ended as it should, and every book agrees with every other', async () => {
+  for (const kind of ['paying', 'declined', 'cancelling'] as const) {
+    const ends = await Promise.all(
+      wishes[kind].map(({ buyer, orderId }) => client.settled(buyer.token, orderId as string, 60_000)),
+    );
+    const seen = new Set(ends.map(({ status, reason }) => `${status} ${reason}`.trim()));
+    assert.deepEqual([...seen], [ENDS[kind]]);
+  }
+  const all = Object.values(wishes).flat();
+  const orders = all.map(({ orderId }) => orderId as string);
+  assert.deepEqual(await audit(client, { orders, initialStock, timeoutMs: 20_000 }), []);
+  assert.deepEqual(await doubled(client, all), []);
+});

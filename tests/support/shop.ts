@@ -1,0 +1,102 @@
+// The shop as people run it: a process of its own, on a port of its own, in a folder of its own.
+
+import { join } from 'node:path';
+import { systemRuntime } from '@souk/kernel';
+import { fillFolder } from './cluster-cache.ts';
+import { type Exit, type Running, repository, scratchFolder, startNode } from './shop-process.ts';
+
+export interface StartShopOptions {
+  /** Data folder of a shop that ran before. @default a new one */
+  readonly folder?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Further settings: `--demo.products=10`. */
+  readonly args?: readonly string[];
+  /** What to run instead of `souk up`. */
+  readonly entry?: string;
+}
+
+export interface ShopProcess {
+  /** Another one after a restart. */
+  readonly url: string;
+  readonly folder: string;
+  readonly pid: number;
+  readonly adminPassword: string;
+  /** Milliseconds the last start took. */
+  readonly startMs: number;
+  /** Resolves when the process of the moment ends. */
+  readonly exit: Promise<Exit>;
+  signal(name: NodeJS.Signals): void;
+  /** Everything the process of the moment has written. */
+  output(): string;
+  /** Ends it at once, whatever it does. */
+  kill9(): Promise<void>;
+  /** Asks it to stop, and waits. */
+  stop(): Promise<Exit>;
+  /** Starts it again in the same folder, after it ended. */
+  restart(changes?: Pick<StartShopOptions, 'env' | 'args' | 'entry'>): Promise<void>;
+}
+
+export const ADMIN_PASSWORD = 'the-keeper-of-the-souk';
+export const soukCommand = join(repository, 'apps', 'souk', 'bin', 'souk.js');
+
+/** Settings of a shop under test: quiet, on any port, with cheap passwords, since hundreds of buyers sign in. */
+const SETTINGS = [
+  '--users.password-memory=8',
+  '--users.password-passes=1',
+  '--demo.products=20',
+  '--http.port=0',
+  '--log.level=warn',
+  '--log.format=json',
+];
+
+/** Starts a shop and waits until it is open. */
+export async function startShop(options: StartShopOptions = {}): Promise<ShopProcess> {
+  const folder = options.folder ?? scratchFolder();
+  if (options.folder === undefined) await fillFolder(folder, systemRuntime());
+  let given: StartShopOptions = options;
+  let running!: Running;
+  let url = '';
+  let startMs = 0;
+  const start = async (): Promise<void> => {
+    const begun = performance.now();
+    const command = given.entry === undefined ? [soukCommand, 'up'] : [given.entry];
+    running = startNode([...command, ...SETTINGS, ...(given.args ?? [])], {
+      cwd: folder,
+      env: { SOUK_DATA: folder, SOUK_ADMIN_PASSWORD: ADMIN_PASSWORD, ...given.env },
+    });
+    url = (await running.says(/The shop is open at (http:\S+)/))[1] as string;
+    startMs = performance.now() - begun;
+  };
+  await start();
+  return {
+    get url() {
+      return url;
+    },
+    get pid() {
+      return running.pid;
+    },
+    get exit() {
+      return running.exit;
+    },
+    get startMs() {
+      return startMs;
+    },
+    folder,
+    adminPassword: ADMIN_PASSWORD,
+    signal: (name) => running.signal(name),
+    output: () => running.output(),
+    kill9: async () => {
+      running.signal('SIGKILL');
+      await running.exit;
+    },
+    stop: () => {
+      running.signal('SIGTERM');
+      return running.exit;
+    },
+    restart: async (changes = {}) => {
+      await running.exit;
+      given = { ...options, ...changes };
+      await start();
+    },
+  };
+}
