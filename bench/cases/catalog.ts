@@ -1,23 +1,27 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { get } from '../lib/buyer.ts';
+import { cpuTimeOf } from '../lib/cpu.ts';
+import { seededNumbers, uniform, zipf } from '../lib/draw.ts';
 import { closedLoop, createLoadClient, type LoadClient } from '../lib/load.ts';
+import { type ProductList, type Range, readRange } from '../lib/range.ts';
 import { alone, percentile, type Result } from '../lib/result.ts';
-import { removeFolder, startShop, temporaryFolder } from '../lib/shop.ts';
+import { type RunningShop, removeFolder, startShop, temporaryFolder } from '../lib/shop.ts';
+import { checkAnswer, checkByHand, createSearches, pathOf, type SearchRequest } from '../lib/shopper.ts';
 import type { Bench } from '../main.ts';
 
 const PRODUCTS = 100_000;
 const READERS = 50;
 const RUNS = 3;
 const SECONDS = 15;
+const SEARCH_SHARE = 0.7;
+/** Answers asked for once more after a run. */
+const SAMPLE = 50;
 const SOUK = fileURLToPath(new URL('../../apps/souk/bin/souk.js', import.meta.url));
 
-/** What readers look for, from broad to narrow; a misspelt word is among them. */
-const WORDS =
-  'lamp chair oak linen steel coffee wool garden ceramic kettle running jacket bottle wireless notebook leather tea blue copper espreso'.split(
-    ' ',
-  );
-const SORTS = ['relevance', 'price_asc', 'price_desc', 'name', 'newest'];
+/** `zipf`: as people search, few things often and many rarely. `uniform`: no search is ever repeated, so that none is answered from memory. */
+export const CASES = ['zipf', 'uniform'] as const;
+export type Case = (typeof CASES)[number];
 
 export const catalog: Bench = {
   summary: `searches and product reads with ${PRODUCTS} products and ${READERS} readers`,
@@ -28,30 +32,14 @@ export const catalog: Bench = {
       const seconds = seed(shop.url, folder);
       note(`${PRODUCTS} products seeded in ${seconds.toFixed(1)} s`);
       const client = createLoadClient(shop.url, READERS);
-      const reader = await createReader(client);
-      const figures = { rate: [] as number[], p50: [] as number[], p99: [] as number[], readP99: [] as number[] };
-      for (let run = 1; run <= (quick ? 1 : RUNS); run++) {
-        reader.reset();
-        const { perSecond } = await closedLoop({
-          workers: READERS,
-          warmUpSeconds: quick ? 2 : 5,
-          seconds: quick ? 5 : SECONDS,
-          work: reader.turn,
-        });
-        figures.rate.push(perSecond);
-        figures.p50.push(percentile(reader.searches, 0.5));
-        figures.p99.push(percentile(reader.searches, 0.99));
-        figures.readP99.push(percentile(reader.reads, 0.99));
-        note(`run ${run}: ${perSecond.toFixed(0)} requests/s, search p99 ${figures.p99.at(-1)?.toFixed(1)} ms`);
-      }
+      const range = await readRange(client);
+      const distinct = new Set(range.products.map(({ id }) => id)).size;
+      if (distinct !== PRODUCTS || range.products.length !== PRODUCTS)
+        throw new Error(`leafing through all categories showed ${distinct} products`);
+      const results = [alone('catalog', 'seed', 'seconds', 's', [seconds])];
+      for (const name of CASES) results.push(...(await measure(name, shop, client, range, quick, note)));
       client.close();
-      return [
-        alone('catalog', 'seed', 'seconds', 's', [seconds]),
-        alone('catalog', 'mixed', 'requests_per_second', '1/s', figures.rate),
-        alone('catalog', 'search', 'p50_ms', 'ms', figures.p50),
-        alone('catalog', 'search', 'p99_ms', 'ms', figures.p99),
-        alone('catalog', 'read', 'p99_ms', 'ms', figures.readP99),
-      ];
+      return results;
     } finally {
       await shop.stop();
       await removeFolder(folder);
@@ -70,21 +58,64 @@ function seed(url: string, folder: string): number {
   return (performance.now() - startedMs) / 1000;
 }
 
-interface ProductList {
-  readonly products: readonly { readonly id: string; readonly category: string }[];
-  readonly nextPageToken: string;
+const METRICS = [
+  ['mixed', 'requests_per_second', '1/s'],
+  ['search', 'p50_ms', 'ms'],
+  ['search', 'p99_ms', 'ms'],
+  ['read', 'p99_ms', 'ms'],
+  ['shop', 'cpu_ms_per_request', 'ms'],
+  ['database', 'cpu_ms_per_request', 'ms'],
+] as const;
+
+export async function measure(
+  name: Case,
+  shop: Pick<RunningShop, 'pid'>,
+  client: LoadClient,
+  range: Range,
+  quick: boolean,
+  note: (line: string) => void,
+): Promise<Result[]> {
+  const reader = createReader(name, client, range);
+  const figures = METRICS.map(() => [] as number[]);
+  for (let run = 1; run <= (quick ? 1 : RUNS); run++) {
+    const window = { warmUpSeconds: quick ? 2 : 5, seconds: quick ? 5 : SECONDS };
+    await closedLoop({ workers: READERS, warmUpSeconds: 0, seconds: window.warmUpSeconds, work: reader.turn });
+    reader.reset();
+    const before = cpuTimeOf(shop.pid);
+    const { perSecond } = await closedLoop({
+      workers: READERS,
+      warmUpSeconds: 0,
+      seconds: window.seconds,
+      work: reader.turn,
+    });
+    const after = cpuTimeOf(shop.pid);
+    const requests = reader.searches.length + reader.reads.length;
+    const measured = [
+      perSecond,
+      percentile(reader.searches, 0.5),
+      percentile(reader.searches, 0.99),
+      percentile(reader.reads, 0.99),
+      (after.shopMs - before.shopMs) / requests,
+      (after.databaseMs - before.databaseMs) / requests,
+    ];
+    for (const [i, value] of measured.entries()) figures[i]?.push(value);
+    note(
+      `${name} ${run}: ${measured.map((value, i) => `${METRICS[i]?.slice(0, 2).join(' ')} ${value.toPrecision(3)}`).join(', ')}`,
+    );
+    await reader.verify();
+  }
+  return METRICS.map(([what, metric, unit], i) => alone('catalog', name, `${what}.${metric}`, unit, figures[i] ?? []));
 }
 
-/** Seven searches to three product reads, every request another one. */
-async function createReader(client: LoadClient) {
-  const { categories } = await get<{ categories: { slug: string }[] }>(client, '/api/v1/categories');
-  const slugs = categories.map(({ slug }) => slug);
+/** Seven searches to three product reads. */
+function createReader(name: Case, client: LoadClient, range: Range) {
+  const next = seededNumbers(name === 'zipf' ? 1 : 2);
+  const draw = (name === 'zipf' ? zipf : uniform)(next);
+  const nextSearch = createSearches(range, next, draw, name === 'uniform');
   const searches: number[] = [];
   const reads: number[] = [];
-  let seen: string[] = [];
-  let count = 0;
+  const sample: { search: SearchRequest; answer: ProductList }[] = [];
 
-  const pick = <T>(list: readonly T[], n: number): T => list[n % list.length] as T;
   const timed = async <T>(path: string, into: number[]): Promise<T> => {
     const startedMs = performance.now();
     const answer = await get<T>(client, path);
@@ -92,35 +123,33 @@ async function createReader(client: LoadClient) {
     return answer;
   };
 
-  const search = async (n: number): Promise<void> => {
-    const query = new URLSearchParams({ page_size: '20', sort: pick(SORTS, n) });
-    if (n % 3 !== 0) query.set('query', `${pick(WORDS, n)} ${n % 5 === 0 ? pick(WORDS, n * 7 + 3) : ''}`.trim());
-    if (n % 3 !== 1) query.set('category', pick(slugs, n * 13));
-    if (n % 4 === 0) {
-      query.set('min_price', String((n * 37) % 5000));
-      query.set('max_price', String(5000 + ((n * 91) % 50_000)));
-    }
-    const { products } = await timed<ProductList>(`/api/v1/products?${query}`, searches);
-    if (!Array.isArray(products)) throw new Error('a search has no products');
-    if (products.length > 0) seen = [...seen.slice(-500), ...products.map(({ id }) => id)];
-  };
-
-  const read = async (n: number): Promise<void> => {
-    const id = pick(seen, n * 17);
-    const product = await timed<{ id: string }>(`/api/v1/products/${id}`, reads);
-    if (product.id !== id) throw new Error(`asked for ${id}, got ${product.id}`);
-  };
-
   return {
     searches,
     reads,
     reset: () => {
-      searches.length = 0;
-      reads.length = 0;
+      for (const list of [searches, reads, sample]) list.length = 0;
     },
-    turn: async () => {
-      const n = count++;
-      await (n % 10 < 7 || seen.length === 0 ? search(n) : read(n));
+    turn: async (): Promise<void> => {
+      if (next() < SEARCH_SHARE) {
+        const search = nextSearch();
+        const answer = await timed<ProductList>(pathOf(search), searches);
+        checkAnswer(search, answer);
+        if (sample.length < SAMPLE) sample.push({ search, answer });
+      } else {
+        const { id, version } = draw(range.products);
+        const product = await timed<{ id: string; version: number }>(`/api/v1/products/${id}`, reads);
+        if (product.id !== id || product.version !== version) throw new Error(`asked for ${id}, got ${product.id}`);
+      }
+    },
+    /** Nothing is written meanwhile, so the same request has the same products again; those without words are looked for by hand, too. */
+    verify: async (): Promise<void> => {
+      for (const { search, answer } of sample) {
+        const again = await get<ProductList>(client, pathOf(search));
+        if (idsOf(again) !== idsOf(answer)) throw new Error(`${pathOf(search)}: another answer than before`);
+        if (search.query === '') checkByHand(range, search, again);
+      }
     },
   };
 }
+
+const idsOf = ({ products }: ProductList): string => products.map(({ id }) => id).join(' ');
