@@ -64,6 +64,7 @@ export function createShop(options: ShopOptions): Shop {
     port: settings.http.port,
     host: settings.http.host,
     drainMs: settings.http.drain,
+    log,
   });
   lifecycle.add({ name: 'http port', start: () => server.listen() });
   const serviceSettings: Record<string, unknown> = { ...settings };

@@ -60,7 +60,9 @@ export function createHost(options: HostOptions): Host {
   const lifecycle = options.lifecycle ?? createLifecycle({ runtime, log: own.log });
   const jobs = createJobs(runtime);
   const opened: Database[] = [];
-  let hosted: HostedService[] = [];
+  let hosted: readonly HostedService[] = [];
+  const closeAll = async () => void (await Promise.all(opened.map((db) => db.close())));
+  const stopAll = async () => void (await Promise.all(hosted.map((service) => service.stop())));
 
   lifecycle.add({
     name: 'database server',
@@ -74,34 +76,36 @@ export function createHost(options: HostOptions): Host {
     name: 'databases',
     start: async () => {
       onProgress('preparing the databases');
-      hosted = await Promise.all(
-        services.map(async (service) => {
-          const poolSize = options.poolSizes?.[service.name];
-          const db = await databases.open(service.name, poolSize === undefined ? {} : { poolSize });
-          opened.push(db);
-          return hostService({
-            service,
-            runtime,
-            telemetry: telemetry.forService(service.name),
-            settings: options.settings[service.name],
-            db,
-            bus: options.bus,
-            router,
-            transportTo: transportTo as (typeName: string) => Transport,
-            jobs,
-          });
-        }),
-      );
+      const begun = services.map(async (service) => {
+        const poolSize = options.poolSizes?.[service.name];
+        const db = await databases.open(service.name, poolSize === undefined ? {} : { poolSize });
+        opened.push(db);
+        return hostService({
+          service,
+          runtime,
+          telemetry: telemetry.forService(service.name),
+          settings: options.settings[service.name],
+          db,
+          bus: options.bus,
+          router,
+          transportTo: transportTo as (typeName: string) => Transport,
+          jobs,
+        });
+      });
+      hosted = await allOrNone(begun, closeAll);
     },
-    stop: async () => void (await Promise.all(opened.map((db) => db.close()))),
+    stop: closeAll,
   });
   lifecycle.add({
     name: 'services',
     start: async () => {
       onProgress('starting the services');
-      await Promise.all(hosted.map((service) => service.start()));
+      await allOrNone(
+        hosted.map((service) => service.start()),
+        stopAll,
+      );
     },
-    stop: async () => void (await Promise.all(hosted.map((service) => service.stop()))),
+    stop: stopAll,
     stopTimeoutMs: 20_000,
   });
   lifecycle.add({ name: 'jobs', start: async () => jobs.start(), stop: () => jobs.stop() });
@@ -116,6 +120,17 @@ export function createHost(options: HostOptions): Host {
       return createClient(service, transport, { runtime, telemetry: own, callerService });
     },
   };
+}
+
+/** Waits for all, also when one fails: then what the others have done is undone before the error is thrown. */
+async function allOrNone<T>(work: readonly Promise<T>[], undo: () => Promise<void>): Promise<readonly T[]> {
+  try {
+    return await Promise.all(work);
+  } catch (error) {
+    await Promise.allSettled(work);
+    await undo();
+    throw error;
+  }
 }
 
 /** @throws HOST_SERVICE_TWICE, HOST_CALLEE_MISSING */

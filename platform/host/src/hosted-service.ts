@@ -1,8 +1,8 @@
-import { type Runtime, rootContext } from '@souk/kernel';
+import { type Context, fromUnknown, type Runtime, rootContext } from '@souk/kernel';
 import { type Bus, createMessaging, type EventHandler, type Messaging, messagingMigrations } from '@souk/messaging';
 import { createClient, type Router, type Transport } from '@souk/rpc';
 import { createSagaEngine, type SagaEngine, sagaMigrations } from '@souk/saga';
-import { type Database, idempotencyMigrations, type Migration, migrate } from '@souk/store';
+import { type Database, idempotencyMigrations, type Migration, migrate, sweepIdempotency } from '@souk/store';
 import { standardMetrics, type Telemetry } from '@souk/telemetry';
 import type { AnyDeps, AnyService } from './any-service.ts';
 import type { Jobs } from './jobs.ts';
@@ -30,6 +30,8 @@ export interface HostedService {
 }
 
 const MIGRATION_TIMEOUT_MS = 120_000;
+const SWEEP_EVERY_MS = 10 * 60_000;
+const SWEEP_BATCH = 1000;
 
 /** Brings the service's schema up to date, makes its dependencies and serves its methods. */
 export async function hostService(options: HostedServiceOptions): Promise<HostedService> {
@@ -51,6 +53,11 @@ export async function hostService(options: HostedServiceOptions): Promise<Hosted
   engine.bind(deps);
   const handlers = await service.start(deps as never);
   for (const served of service.serves) router.add(served, handlers as never, { telemetry });
+  options.jobs.add(service.name, telemetry.log, {
+    name: 'sweep-idempotency',
+    everyMs: SWEEP_EVERY_MS,
+    run: (jobCtx) => sweepAnswers(options, jobCtx),
+  });
 
   return {
     name: service.name,
@@ -59,11 +66,19 @@ export async function hostService(options: HostedServiceOptions): Promise<Hosted
       await engine.start();
     },
     stop: async () => {
-      await engine.stop();
-      await messaging.stop();
-      for (const stop of stops.reverse()) await stop();
+      for (const stop of [() => engine.stop(), () => messaging.stop(), ...stops.reverse()]) {
+        // What comes after must still be stopped: the database closes next.
+        await stop().catch((thrown) => {
+          telemetry.log.error('a part of a service did not stop cleanly', { err: fromUnknown(thrown) });
+        });
+      }
     },
   };
+}
+
+/** Forgets answers to idempotency keys whose time is over. */
+async function sweepAnswers({ db, runtime }: HostedServiceOptions, ctx: Context): Promise<void> {
+  while ((await sweepIdempotency(db.at(ctx), runtime, SWEEP_BATCH)) === SWEEP_BATCH);
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };

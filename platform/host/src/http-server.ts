@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Runtime } from '@souk/kernel';
+import { fromUnknown, type Logger, type Runtime, silentLogger } from '@souk/kernel';
 import { hostErrors } from './errors.ts';
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -13,6 +13,8 @@ export interface HttpServerOptions {
   readonly host: string;
   /** Longest wait for requests under way when stopping, in milliseconds. @default 10000 */
   readonly drainMs?: number;
+  /** Hears of connections that could not be accepted. @default silent */
+  readonly log?: Logger;
 }
 
 /** An HTTP server in three acts: it takes its port, later it serves, and it finishes what it has begun before it ends. */
@@ -37,8 +39,9 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 65_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { runtime, host } = options;
+  const { runtime, host, log = silentLogger } = options;
   let handler: HttpHandler = answerNotReady;
+  let draining = false;
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -46,8 +49,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       keepAliveTimeout: KEEP_ALIVE_MS,
       noDelay: true,
     },
-    (request, response) => handler(request, response),
+    (request, response) => {
+      if (draining) response.setHeader('connection', 'close');
+      handler(request, response);
+    },
   );
+  // A broken connection is the client's affair; without listeners these would end the process.
+  server.on('clientError', (_error, socket) => answerBadRequest(socket as Socket));
+  server.on('error', (error) => {
+    if (server.listening) log.error('a connection could not be accepted', { err: fromUnknown(error) });
+  });
   const drainMs = options.drainMs ?? DRAIN_MS;
   return {
     get port() {
@@ -58,6 +69,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       handler = given;
     },
     drain: async () => {
+      draining = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       // A connection that becomes idle after its last answer is closed here; what is still at work after the drain is cut.
@@ -92,8 +104,6 @@ function listen(server: Server, port: number, host: string): Promise<void> {
       else reject(cause);
     };
     server.once('error', onError);
-    // A broken connection is the client's affair; without a listener it would end the process.
-    server.on('clientError', (_error, socket) => answerBadRequest(socket as Socket));
     server.listen(port, host, () => {
       server.off('error', onError);
       resolve();

@@ -3,6 +3,7 @@ import type { Job } from '@souk/service';
 
 /** Runs what services do again and again. */
 export interface Jobs {
+  /** A job that is added after the start begins at once. */
   add(service: string, log: Logger, job: Job): void;
   start(): void;
   /** Cancels the turns under way and waits for them to end. */
@@ -19,6 +20,7 @@ export function createJobs(runtime: Runtime): Jobs {
   const scheduled: Scheduled[] = [];
   const running: Promise<void>[] = [];
   const stopping = new AbortController();
+  let started = false;
 
   const turn = async ({ service, log, job }: Scheduled): Promise<void> => {
     using ctx: Context = rootContext({ runtime, log, signal: stopping.signal, caller: { roles: [], service } });
@@ -38,8 +40,15 @@ export function createJobs(runtime: Runtime): Jobs {
   };
 
   return {
-    add: (service, log, job) => void scheduled.push({ service, log, job }),
-    start: () => void running.push(...scheduled.map(loop)),
+    add: (service, log, job) => {
+      const entry = { service, log, job };
+      if (started) running.push(loop(entry));
+      else scheduled.push(entry);
+    },
+    start: () => {
+      started = true;
+      running.push(...scheduled.map(loop));
+    },
     stop: async () => {
       stopping.abort();
       await Promise.all(running);

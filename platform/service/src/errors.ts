@@ -9,5 +9,4 @@ export const serviceErrors = defineErrors('SERVICE', {
   },
   PAGE_TOKEN_INVALID: { code: 'invalid_argument', text: 'this page token does not belong to this list' },
   SIGN_IN_REQUIRED: { code: 'unauthenticated', text: 'sign in to do this' },
-  DUPLICATE_HANDLER: { code: 'internal', text: 'service {service} is declared twice' },
 });
