@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 import type { Random } from '@souk/kernel';
 import { randomToken } from '@souk/security';
 import { appErrors } from './errors.ts';
@@ -16,7 +17,10 @@ export function ensureOperatorToken(folder: string, random: Random): string {
   if (found !== undefined) return found;
   const token = randomToken(random, BYTES);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, FILE), `${token}\n`, { mode: 0o600 });
+  // Written beside and moved: a reader never sees half of it, and the mode is that of a new file.
+  const fresh = join(folder, `${FILE}.${process.pid}`);
+  writeFileSync(fresh, `${token}\n`, { mode: 0o600 });
+  renameSync(fresh, join(folder, FILE));
   return token;
 }
 

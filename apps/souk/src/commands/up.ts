@@ -46,7 +46,7 @@ export const upCommand: Command = {
     try {
       const facts = await Promise.race([shop.start(), asked]);
       if (facts) {
-        announce(out, facts, (runtime.clock.monotonicMs() - startedMs) / 1000);
+        announce(out, facts, values.admin.email, (runtime.clock.monotonicMs() - startedMs) / 1000);
         await asked;
       }
       out.say(out.dim('  stopping: what is under way is finished or kept for the next start …'));
@@ -62,7 +62,7 @@ export const upCommand: Command = {
   },
 };
 
-function announce(out: Terminal, facts: ShopFacts, seconds: number): void {
+function announce(out: Terminal, facts: ShopFacts, adminEmail: string, seconds: number): void {
   const { url } = facts;
   out.say('');
   out.say(`  ${out.bold(out.green('The shop is open'))} at ${out.bold(url)} ${out.dim(`(${seconds.toFixed(1)} s)`)}`);
@@ -71,7 +71,7 @@ function announce(out: Terminal, facts: ShopFacts, seconds: number): void {
   if (facts.products > 0) out.say(out.dim(`  ${facts.products} products were made for the empty catalog`));
   if (facts.newAdminPassword !== undefined) {
     out.say(
-      `  Administrator ${out.bold('admin@souk.local')}, password ${out.bold(facts.newAdminPassword)} ${out.dim('(shown this once)')}`,
+      `  Administrator ${out.bold(adminEmail)}, password ${out.bold(facts.newAdminPassword)} ${out.dim('(shown this once)')}`,
     );
   }
   out.say('');
