@@ -1,7 +1,8 @@
 import type { DescMethodUnary, DescService, Message } from '@bufbuild/protobuf';
 import type { Context, Logger } from '@souk/kernel';
-import type { JsonDecoder, MethodRules, Validator } from '@souk/schema';
+import type { JsonDecoder, JsonEncoder, MethodRules, Validator } from '@souk/schema';
 import type { Telemetry } from '@souk/telemetry';
+import type { AnswerMemory } from './answer-memory.ts';
 import type { CallMetrics } from './call-metrics.ts';
 import type { Next } from './interceptor.ts';
 
@@ -17,6 +18,9 @@ export interface RoutedMethod {
   readonly validate: Validator;
   readonly validateResponse: Validator | undefined;
   readonly decodeJson: JsonDecoder;
+  readonly encodeJson: JsonEncoder;
+  /** For methods without side effects. */
+  readonly answers: AnswerMemory | undefined;
   readonly telemetry: Telemetry;
   /** Names the method in each line. */
   readonly log: Logger;

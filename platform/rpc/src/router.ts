@@ -7,12 +7,12 @@ import {
   type Message,
   type MessageInitShape,
   toBinary,
-  toJsonString,
 } from '@bufbuild/protobuf';
 import { type Caller, newTrace, type Runtime, rootContext, type TraceContext } from '@souk/kernel';
-import { compileJsonDecoder, compileValidator, methodRules } from '@souk/schema';
+import { compileJsonDecoder, compileJsonEncoder, compileValidator, methodRules } from '@souk/schema';
 import { parseTraceparent, type Telemetry } from '@souk/telemetry';
 import { admit, admitOwner } from './access.ts';
+import { createAnswerMemory, holdsBytes } from './answer-memory.ts';
 import { createCallMetrics } from './call-metrics.ts';
 import { withinDeadline } from './deadline.ts';
 import { rpcErrors } from './errors.ts';
@@ -69,7 +69,6 @@ export interface Router {
 
 const MAX_TIMEOUT_MS = 30_000;
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
-const EVERY_FIELD = { alwaysEmitImplicit: true } as const;
 
 export function createRouter(options: RouterOptions): Router {
   const { runtime } = options;
@@ -147,10 +146,15 @@ function routedMethod(
 ): RoutedMethod {
   const rules = methodRules(desc);
   const validateResponse = options.validateResponses ? compileValidator(desc.output) : undefined;
+  const answers = rules.noSideEffects && !holdsBytes(desc.output) ? createAnswerMemory() : undefined;
+  const messageOf = (answer: object): Message => create(desc.output, answer as MessageInitShape<DescMessage>);
   const run = chain(options.interceptors ?? [], async ({ ctx, request }) => {
-    const response = create(desc.output, (await handler(ctx, request)) as MessageInitShape<DescMessage>);
-    const violations = validateResponse?.(response) ?? [];
-    if (violations.length > 0) throw rpcErrors.BAD_RESPONSE({ method: name }, { violations });
+    const answer = await handler(ctx, request);
+    const response = answers === undefined ? messageOf(answer) : answers.messageOf(answer, messageOf);
+    if (validateResponse !== undefined) {
+      const violations = validateResponse(response);
+      if (violations.length > 0) throw rpcErrors.BAD_RESPONSE({ method: name }, { violations });
+    }
     return response;
   });
   return {
@@ -162,6 +166,8 @@ function routedMethod(
     validate: compileValidator(desc.input),
     validateResponse,
     decodeJson: compileJsonDecoder(desc.input),
+    encodeJson: compileJsonEncoder(desc.output),
+    answers,
     telemetry,
     log: telemetry.log.with({ method: name }),
     metrics: createCallMetrics(telemetry, 'server', name),
@@ -188,9 +194,15 @@ export function decodeJsonRequest(method: RoutedMethod, json: unknown): Message 
 
 /** @throws RPC_BAD_RESPONSE */
 export function encodeResponse(method: RoutedMethod, codec: 'proto' | 'json', response: Message): Uint8Array {
+  const kept = method.answers?.kept(response);
+  if (kept === undefined) return encode(method, codec, response);
+  kept[codec] ??= encode(method, codec, response);
+  return kept[codec];
+}
+
+function encode(method: RoutedMethod, codec: 'proto' | 'json', response: Message): Uint8Array {
   try {
-    if (codec === 'proto') return toBinary(method.desc.output, response);
-    return Buffer.from(toJsonString(method.desc.output, response, EVERY_FIELD));
+    return codec === 'proto' ? toBinary(method.desc.output, response) : Buffer.from(method.encodeJson(response));
   } catch (cause) {
     throw rpcErrors.BAD_RESPONSE({ method: method.name }, { cause });
   }
