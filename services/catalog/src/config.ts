@@ -2,10 +2,22 @@ import { duration, integer } from '@souk/config';
 
 export const catalogSettings = {
   countsTtl: duration({
-    default: '30s',
+    default: '5m',
     min: '0s',
+    describe: 'How long counts of a search (facets, totals) are reused while nothing changes.',
+  }),
+  changesSeenWithin: duration({
+    default: '2s',
+    min: '0s',
+    max: '60s',
     describe:
-      'How long counts of a search (facets, totals) are reused. Writes of this process end it at once; those of other processes show after this time. Products and prices are always current.',
+      'How long products and pages that were answered before may be answered again without asking the database whether another process has changed anything. Changes of this process show at once. Orders are always priced anew.',
+  }),
+  productsKept: integer({
+    default: 20_000,
+    min: 0,
+    max: 10_000_000,
+    describe: 'Products remembered as they were answered, alone or on pages, at about 3 kB each.',
   }),
   countsKept: integer({
     default: 1_000_000,

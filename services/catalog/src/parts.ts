@@ -1,4 +1,6 @@
 import type { CatalogDeps } from './deps.ts';
+import { type Answers, createAnswers } from './store/answers.ts';
+import { type Changes, createChanges } from './store/changes.ts';
 import { createFinder, type Finder } from './store/finder.ts';
 import { createProductRepository, type ProductRepository } from './store/product-repository.ts';
 import { createProductSearch, type ProductSearch } from './store/product-search.ts';
@@ -9,17 +11,28 @@ export interface CatalogParts extends CatalogDeps {
   readonly products: ProductRepository;
   readonly search: ProductSearch;
   readonly finder: Finder;
+  readonly answers: Answers;
+  readonly changes: Changes;
   readonly statistics: Statistics;
 }
 
 export function createParts(deps: CatalogDeps): CatalogParts {
   const search = createProductSearch(deps.db);
   const { clock } = deps.runtime;
+  const { countsTtl, countsKept, changesSeenWithin, productsKept } = deps.settings;
+  const finder = createFinder({ search, clock, ttlMs: countsTtl, capacity: countsKept });
+  const answers = createAnswers(clock, productsKept);
+  const onChange = (): void => {
+    finder.invalidate();
+    answers.forget();
+  };
   return {
     ...deps,
     products: createProductRepository(deps.db),
     search,
-    finder: createFinder({ search, clock, ttlMs: deps.settings.countsTtl, capacity: deps.settings.countsKept }),
+    finder,
+    answers,
+    changes: createChanges({ db: deps.db, clock, seenWithinMs: changesSeenWithin, onChange }),
     statistics: createStatistics(deps.db),
   };
 }

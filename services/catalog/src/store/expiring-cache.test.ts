@@ -4,13 +4,14 @@ import { virtualRuntime } from '@souk/kernel';
 import { createExpiringCache } from './expiring-cache.ts';
 
 /** A cache of numbers whose weight is their value, and a load that counts its calls and takes virtual time. */
-function world(capacity = 100) {
+function world(capacity = 100, sparing = true) {
   const runtime = virtualRuntime();
   const cache = createExpiringCache<number>({
     clock: runtime.clock,
     capacity,
     weightOf: (value) => value,
     ttlMsOf: () => 1_000,
+    sparing,
   });
   let loads = 0;
   const load =
@@ -88,4 +89,15 @@ test('what was asked for least recently goes first when there is too much', asyn
   await cache.get('c', load(4));
   assert.equal(await cache.get('a', load(5)), 4);
   assert.equal(await cache.get('b', load(5)), 5);
+});
+
+test('a cache that spares nothing forgets dear values at once, too', async () => {
+  const { cache, load, runtime } = world(100, false);
+  const dear = cache.get('a', load(1, 40));
+  await runtime.advance(40);
+  await dear;
+  assert.equal(cache.expiryOf('a'), 1_040);
+  cache.invalidate();
+  assert.equal(cache.expiryOf('a'), 0);
+  assert.equal(await cache.get('a', load(2)), 2);
 });

@@ -7,15 +7,19 @@ export interface ExpiringCacheOptions<TValue> {
   readonly weightOf: (value: TValue) => number;
   /** How long a value is reused, in milliseconds. */
   readonly ttlMsOf: (value: TValue) => number;
+  /** Whether values that are dear to compute may outlive {@link ExpiringCache.invalidate} for a while. @default false */
+  readonly sparing?: boolean;
 }
 
 /** Values that are dear to compute and may be a little old. */
 export interface ExpiringCache<TValue> {
   /** The kept value, or that of a load under way, or a new one. A load that fails is not kept, and not shared with others. */
   get(key: string, load: () => Promise<TValue>): Promise<TValue>;
+  /** Until when a value is reused, in milliseconds of the monotonic clock; 0 for one that is not kept. */
+  expiryOf(key: string): number;
   /**
-   * Something changed. Values that are quick to compute are forgotten; one that took longer serves on for twenty times as long as it
-   * took, so that steady writes cannot make computing it take more than a twentieth of the time.
+   * Something changed: all values are forgotten. In a sparing cache, one that took longer than 5 ms serves on for twenty times as long as
+   * it took, so that steady writes cannot make computing it take more than a twentieth of the time.
    */
   invalidate(): void;
 }
@@ -32,7 +36,7 @@ const QUICK_MS = 5;
 const GRACE = 20;
 
 export function createExpiringCache<TValue>(options: ExpiringCacheOptions<TValue>): ExpiringCache<TValue> {
-  const { clock, capacity, weightOf, ttlMsOf } = options;
+  const { clock, capacity, weightOf, ttlMsOf, sparing = false } = options;
   const entries = new Map<string, Entry<TValue>>();
   let total = 0;
 
@@ -89,9 +93,10 @@ export function createExpiringCache<TValue>(options: ExpiringCacheOptions<TValue
       entries.set(key, entry);
       return entry.value;
     },
+    expiryOf: (key) => entries.get(key)?.expiresMs ?? 0,
     invalidate: () => {
       for (const [key, entry] of entries) {
-        if (entry.tookMs === undefined || entry.tookMs <= QUICK_MS) remove(key, entry);
+        if (!sparing || entry.tookMs === undefined || entry.tookMs <= QUICK_MS) remove(key, entry);
         else entry.expiresMs = Math.min(entry.expiresMs, entry.startedMs + entry.tookMs * (GRACE + 1));
       }
     },

@@ -19,6 +19,8 @@ export interface Found {
   /** Of the words alone. */
   readonly matches: Matches;
   readonly counts: Counts;
+  /** When the oldest of what this was counted from is counted anew, in milliseconds of the monotonic clock. */
+  readonly expiresMs: number;
 }
 
 /** Remembers for a while what matches. */
@@ -52,6 +54,7 @@ export function createFinder({ search, clock, ttlMs, capacity }: FinderInit): Fi
   const cache = createExpiringCache<Answer>({
     clock,
     capacity,
+    sparing: true,
     weightOf: ({ matches }) => Math.min(matches.size, MOST_MATCHES) + ENTRY_WEIGHT,
     ttlMsOf: ({ matches }) => (matches.size === 0 ? Math.min(ttlMs, NOTHING_TTL_MS) : ttlMs),
   });
@@ -67,10 +70,11 @@ export function createFinder({ search, clock, ttlMs, capacity }: FinderInit): Fi
       : { words: meant, matches: await search.match(ctx, { ...request, words: meant }) };
   };
 
-  const match = (ctx: Context, request: MatchRequest): Promise<Answer> => {
+  const match = async (ctx: Context, request: MatchRequest): Promise<Answer & { readonly expiresMs: number }> => {
     const { words, prefix, currency, category, minPrice, maxPrice, priced } = request;
     const key = JSON.stringify([words, prefix, currency, category, priced && `${minPrice} ${maxPrice}`]);
-    return cache.get(key, () => load(ctx, request));
+    const answer = await cache.get(key, () => load(ctx, request));
+    return { ...answer, expiresMs: cache.expiryOf(key) };
   };
 
   return {
@@ -79,14 +83,19 @@ export function createFinder({ search, clock, ttlMs, capacity }: FinderInit): Fi
       const answer = await match(ctx, { words, prefix, currency, ...NO_FILTER });
       const { matches } = answer;
       const counts = matches.count(filter);
-      if (!matches.sampled || !isFiltered(filter)) return { matches, counts };
+      if (!matches.sampled || !isFiltered(filter)) return { matches, counts, expiresMs: answer.expiresMs };
       // A filter may leave few of many matches, so what it leaves is counted by itself.
       const request = { words: answer.words, prefix, currency, ...NO_FILTER };
-      const inCategory = category === '' ? matches : (await match(ctx, { ...request, category })).matches;
-      const unsure = inCategory.sampled && inCategory.count(filter).total < MOST_MATCHES * SURE;
-      const filtered = unsure ? (await match(ctx, { ...request, ...filter })).matches : inCategory;
-      const { total, inName } = filtered.count(filter);
-      return { matches, counts: { ...counts, total, inName, priceRanges: inCategory.count(filter).priceRanges } };
+      const inCategory = category === '' ? answer : await match(ctx, { ...request, category });
+      const unsure = inCategory.matches.sampled && inCategory.matches.count(filter).total < MOST_MATCHES * SURE;
+      const filtered = unsure ? await match(ctx, { ...request, ...filter }) : inCategory;
+      const { total, inName } = filtered.matches.count(filter);
+      const { priceRanges } = inCategory.matches.count(filter);
+      return {
+        matches,
+        counts: { ...counts, total, inName, priceRanges },
+        expiresMs: Math.min(answer.expiresMs, inCategory.expiresMs, filtered.expiresMs),
+      };
     },
     countAll: async (ctx, category, currency) => {
       const all = await match(ctx, { words: '', prefix: false, currency, ...NO_FILTER });

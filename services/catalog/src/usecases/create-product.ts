@@ -32,7 +32,7 @@ export const createProduct = (parts: CatalogParts) => async (ctx: Context, reque
       version: 1,
       at: timestampFromDate(at),
     });
-    tx.afterCommit(parts.finder.invalidate);
+    tx.afterCommit(parts.changes.made);
   });
   // The category may have existed, under a name of its own.
   return productMessage((await parts.products.find(ctx, id)) ?? product, price?.currency ?? '');

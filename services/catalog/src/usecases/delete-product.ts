@@ -21,7 +21,7 @@ export const deleteProduct = (parts: CatalogParts) => async (ctx: Context, reque
       version: next.version,
       at: timestampFromDate(updatedAt),
     });
-    tx.afterCommit(parts.finder.invalidate);
+    tx.afterCommit(parts.changes.made);
   });
   return {};
 };

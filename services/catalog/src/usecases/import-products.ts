@@ -13,7 +13,7 @@ export const importProducts = (parts: CatalogParts) => async (ctx: Context, requ
   const products = request.products.map(toProduct);
   const imported = await parts.products.insert(parts.db.at(ctx), products);
   if (imported > 0) {
-    parts.finder.invalidate();
+    parts.changes.made();
     await parts.statistics.grown(ctx, imported);
   }
   return { imported, skipped: products.length - imported };

@@ -1,4 +1,5 @@
-import type { ListProductsRequest } from '@souk/contracts/catalog/v1/catalog';
+import { create } from '@bufbuild/protobuf';
+import { type ListProductsRequest, ListProductsResponseSchema } from '@souk/contracts/catalog/v1/catalog';
 import type { Context } from '@souk/kernel';
 import { pageSize } from '@souk/service';
 import { facetsMessage, productMessage } from '../api/messages.ts';
@@ -7,6 +8,7 @@ import type { Counts, Matches } from '../domain/matches.ts';
 import { choosePlan, type PagePlan } from '../domain/page-plan.ts';
 import { type Position, type Search, toSearch } from '../domain/search.ts';
 import type { CatalogParts } from '../parts.ts';
+import { frozen, type Page } from '../store/answers.ts';
 import type { Part } from '../store/page-query.ts';
 import type { Listed } from '../store/product-search.ts';
 
@@ -18,23 +20,34 @@ interface Sizes {
 /** Matches so few that gathering both parts of a ranked list in one query is better than reading them one after the other. */
 const FEW = 1_000;
 
-/** A page of the products that match, as they are now, and counts over all pages, which may be a little old. */
+/** A page of the products that match, and counts over all pages, which may be a little old. */
 export const listProducts = (parts: CatalogParts) => async (ctx: Context, request: ListProductsRequest) => {
   const search = toSearch(request);
-  const after = openPosition(search, request.pageToken);
   const size = pageSize(request.pageSize);
-  const { matches, counts } = await parts.finder.find(ctx, search);
+  await parts.changes.see(ctx);
+  const key = keyOf(search, request.pageToken, size);
+  const page = await parts.answers.pages.get(key, () => read(parts, ctx, search, request.pageToken, size));
+  return page.response;
+};
+
+const keyOf = ({ words, category, minPrice, maxPrice, currency, sort }: Search, pageToken: string, size: number) =>
+  JSON.stringify([words, category, `${minPrice} ${maxPrice}`, currency, sort, size, pageToken]);
+
+async function read(parts: CatalogParts, ctx: Context, search: Search, token: string, size: number): Promise<Page> {
+  const after = openPosition(search, token);
+  const { matches, counts, expiresMs } = await parts.finder.find(ctx, search);
   // One more than the page holds tells whether there is another page.
   const listed = await list(parts, ctx, { search, after, matches, counts, limit: size + 1 });
   const page = listed.slice(0, size);
   const last = listed.length > size ? page.at(-1) : undefined;
-  return {
+  const response = create(ListProductsResponseSchema, {
     products: page.map(({ product }) => productMessage(product, search.currency)),
     facets: facetsMessage(counts, search.category, search.currency),
     nextPageToken: last === undefined ? '' : sealPosition(search, last.position),
     totalEstimate: counts.total,
-  };
-};
+  });
+  return { response: frozen(response), expiresMs };
+}
 
 interface Listing {
   readonly search: Search;

@@ -34,7 +34,7 @@ export const updateProduct = (parts: CatalogParts) => async (ctx: Context, reque
         version: next.version,
         at: timestampFromDate(updatedAt),
       });
-      tx.afterCommit(parts.finder.invalidate);
+      tx.afterCommit(parts.changes.made);
       return moved ? ((await parts.products.lock(tx, next.id)) ?? written) : written;
     }),
   );
