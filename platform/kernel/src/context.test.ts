@@ -165,3 +165,18 @@ test('the log of a context carries its trace, whoever changed the trace', () => 
     `back ${root.trace.spanId}`,
   ]);
 });
+
+test('cancellation is the signal of whoever can give up, and no timer stands behind it', () => {
+  const runtime = virtualRuntime();
+  const gone = new AbortController();
+  const parent = rootContext({ runtime, timeoutMs: 100, signal: gone.signal });
+  assert.equal(parent.with({ timeoutMs: 10 }).cancellation, gone.signal);
+  assert.equal(rootContext({ runtime, timeoutMs: 100 }).cancellation, undefined);
+  assert.equal(runtime.pendingTimers, 0);
+  const other = new AbortController();
+  const child = parent.with({ signal: other.signal });
+  const { cancellation } = child;
+  gone.abort();
+  assert.equal(cancellation?.aborted, true);
+  assert.throws(() => child.throwIfDone(), { reason: 'SOUK_CANCELED' });
+});

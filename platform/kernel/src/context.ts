@@ -24,6 +24,11 @@ export const ANONYMOUS: Caller = Object.freeze({ roles: Object.freeze([]) });
 export interface Context {
   /** Aborts when the caller gives up or the deadline passes. Made on first use; read it only where it is needed. */
   readonly signal: AbortSignal;
+  /**
+   * Aborts when the caller gives up, and maybe when the deadline passes; undefined when nobody can give up. Costs less than `signal`: for
+   * those who keep the deadline themselves.
+   */
+  readonly cancellation: AbortSignal | undefined;
   /** Monotonic milliseconds at which the call's time is over; `Infinity` when it has no limit. */
   readonly deadlineMs: number;
   readonly trace: TraceContext;
@@ -116,16 +121,28 @@ class CallContext implements Context {
     return this.#controller.signal;
   }
 
+  get cancellation(): AbortSignal | undefined {
+    const inherited = this.#parent?.cancellation;
+    if (this.#outer === undefined) return inherited;
+    return inherited === undefined || inherited === this.#outer ? this.#outer : this.signal;
+  }
+
   remainingMs(): number {
     return Math.max(0, this.deadlineMs - this.#runtime.clock.monotonicMs());
   }
 
   throwIfDone(): void {
-    // What ended the call first is what is said, also when the deadline passes later.
+    this.#throwIfEnded();
+    // No parent has less time.
+    if (this.deadlineMs !== Number.POSITIVE_INFINITY && this.remainingMs() === 0)
+      throw kernelErrors.DEADLINE_EXCEEDED();
+  }
+
+  /** What ended the call first is what is said, also when the deadline passes later. */
+  #throwIfEnded(): void {
     this.#controller?.signal.throwIfAborted();
     if (this.#outer?.aborted) throw endedBy(this.#outer.reason);
-    this.#parent?.throwIfDone();
-    if (this.remainingMs() === 0) throw kernelErrors.DEADLINE_EXCEEDED();
+    if (this.#parent !== undefined) this.#parent.#throwIfEnded();
   }
 
   with(change: ContextChange): Context {

@@ -14,7 +14,9 @@ export interface TraceContext {
 
 /** A trace that begins here. */
 export function newTrace(runtime: Runtime, sampled: boolean): TraceContext {
-  return { traceId: hex(runtime, 16), spanId: hex(runtime, 8), sampled, root: true };
+  const digits = hex(runtime.random.bytes(24));
+  return { traceId: digits.slice(0, 32), spanId: digits.slice(32), sampled, root: true };
 }
 
-const hex = (runtime: Runtime, bytes: number): string => Buffer.from(runtime.random.bytes(bytes)).toString('hex');
+const hex = ({ buffer, byteOffset, length }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, length).toString('hex');

@@ -4,7 +4,7 @@ import { type DescMessage, type Message, ScalarType } from '@bufbuild/protobuf';
 export interface KeptAnswer {
   readonly message: Message;
   proto?: Uint8Array;
-  json?: Uint8Array;
+  json?: string;
 }
 
 /**

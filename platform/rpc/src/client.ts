@@ -12,9 +12,8 @@ import {
 } from '@bufbuild/protobuf';
 import { type Context, fromUnknown, kernelErrors, type Runtime, type TraceContext } from '@souk/kernel';
 import { methodRules } from '@souk/schema';
-import { formatTraceparent, type Telemetry } from '@souk/telemetry';
+import type { Telemetry } from '@souk/telemetry';
 import { createCallMetrics } from './call-metrics.ts';
-import { CALLER_HEADER, writeCaller } from './caller-header.ts';
 import { rpcErrors } from './errors.ts';
 import { retrying } from './retry.ts';
 import type { Transport } from './wire.ts';
@@ -42,6 +41,7 @@ export interface ClientOptions {
   readonly defaultTimeoutMs?: number;
 }
 
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 type Method = (ctx: Context, request: MessageInitShape<DescMessage>, options?: CallOptions) => Promise<Message>;
@@ -78,19 +78,19 @@ function clientMethod(
 
   const send = async (ctx: Context, trace: TraceContext, request: Message, call: CallOptions): Promise<Message> => {
     const key = call.idempotencyKey ?? ctx.idempotencyKey;
-    const headers: Record<string, string> = {
-      traceparent: formatTraceparent(trace),
-      [CALLER_HEADER]: writeCaller({ ...ctx.caller, service: options.callerService ?? ctx.caller.service }),
-    };
-    if (trace.tracestate !== undefined) headers.tracestate = trace.tracestate;
-    if (key !== undefined) headers['idempotency-key'] = key;
+    const headers = key === undefined ? NO_HEADERS : { 'idempotency-key': key };
+    const { userId, roles, service: onBehalf } = ctx.caller;
+    const caller = { userId, roles, service: options.callerService ?? onBehalf };
+    // The transport keeps the deadline, so it need not hear of it from the context.
+    const signal = ctx.cancellation;
     const body = encode(desc, method, request);
     const deadlineMs = runtime.clock.monotonicMs() + Math.min(call.timeoutMs ?? defaultTimeoutMs, ctx.remainingMs());
     const attempt = async (): Promise<Message> => {
       ctx.throwIfDone();
       const timeoutMs = deadlineMs - runtime.clock.monotonicMs();
       if (timeoutMs <= 0) throw kernelErrors.DEADLINE_EXCEEDED();
-      const response = await transport.send({ method, headers, codec: 'proto', body, timeoutMs, signal: ctx.signal });
+      const sent = { method, headers, codec: 'proto', body, timeoutMs, signal, trace, caller } as const;
+      const response = await transport.send(sent);
       return decode(desc, service.typeName, response.body);
     };
     const repeatable = rules.noSideEffects || rules.idempotency === 'natural' || (rules.idempotency === 'key' && !!key);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Code, ConnectError, createClient as createConnectClient } from '@connectrpc/connect';
 import { createConnectTransport as createLibraryTransport } from '@connectrpc/connect-node';
-import { rootContext, SoukError, systemRuntime } from '@souk/kernel';
+import { type Context, rootContext, SoukError, systemRuntime } from '@souk/kernel';
 import { serveShop } from '../test/server.ts';
-import { ShopService } from '../test/shop.ts';
+import { type ShopHandlers, ShopService } from '../test/shop.ts';
 import { recordTelemetry } from '../test/telemetry.ts';
 import { createClient, createConnectTransport } from './index.ts';
 
@@ -107,6 +107,25 @@ const pick = ({ code, reason, message, retry, httpStatus, violations, details }:
   httpStatus,
   violations,
   details,
+});
+
+test('a call over HTTP stays in its trace, and takes no caller along', async () => {
+  let seen: Context | undefined;
+  const getOrder: ShopHandlers['getOrder'] = async (ctx) => {
+    seen = ctx;
+    return {};
+  };
+  await using shop = await serveShop({ getOrder });
+  const runtime = systemRuntime();
+  const transport = createConnectTransport({ baseUrl: shop.url, fetch, runtime });
+  const options = { runtime, telemetry: recordTelemetry().telemetry, callerService: 'billing' };
+  const client = createClient(ShopService, transport, options);
+  const trace = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16), sampled: true, tracestate: 'a=b' };
+  await client.getOrder(rootContext({ runtime, timeoutMs: 1000, trace, caller: { userId: 'eve', roles: ['admin'] } }), {
+    id: 'o',
+  });
+  assert.equal(seen?.trace.traceId, trace.traceId);
+  assert.deepEqual(seen?.caller, { roles: [] });
 });
 
 test('our client says that a server cannot be reached', async () => {

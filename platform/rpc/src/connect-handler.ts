@@ -5,7 +5,7 @@ import { demandMediaType } from './http-body.ts';
 import type { HttpCall, HttpProtocol, HttpReply } from './http-call.ts';
 import { connectStatus } from './http-status.ts';
 import type { RoutedMethod } from './routed-method.ts';
-import { decodeRequest, encodeResponse, type Router } from './router.ts';
+import { decodeRequest, encodeBinary, encodeJson, type Router } from './router.ts';
 
 type Codec = 'proto' | 'json';
 
@@ -47,8 +47,9 @@ async function handle(router: Router, method: RoutedMethod, call: HttpCall): Pro
     trace: call.trace,
   };
   const response = await router.invoke(method, facts, () => decodeRequest(method, codec, body));
-  const type = codec === 'proto' ? TYPES[0] : TYPES[1];
-  return { status: 200, headers: { 'content-type': type }, body: encodeResponse(method, codec, response) };
+  if (codec === 'json')
+    return { status: 200, headers: { 'content-type': TYPES[1] }, body: encodeJson(method, response) };
+  return { status: 200, headers: { 'content-type': TYPES[0] }, body: encodeBinary(method, response) };
 }
 
 async function readCall(method: RoutedMethod, call: HttpCall): Promise<{ codec: Codec; body: Uint8Array }> {

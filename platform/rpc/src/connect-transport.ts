@@ -1,6 +1,7 @@
 import { fromUnknown, hasReason, isSoukError, type Runtime } from '@souk/kernel';
+import { formatTraceparent } from '@souk/telemetry';
 import { fromConnectError } from './connect-error.ts';
-import { withinDeadline } from './deadline.ts';
+import { createDeadlines } from './deadline.ts';
 import { rpcErrors } from './errors.ts';
 import type { Transport } from './wire.ts';
 
@@ -27,9 +28,10 @@ export interface ConnectTransportOptions {
 /** Carries calls over HTTP by the Connect protocol. */
 export function createConnectTransport(options: ConnectTransportOptions): Transport {
   const baseUrl = options.baseUrl.replace(/\/$/, '');
+  const deadlines = createDeadlines(options.runtime);
   return {
     send: async (request) => {
-      const { method, codec, timeoutMs } = request;
+      const { method, codec, timeoutMs, trace } = request;
       const service = method.slice(0, method.indexOf('/'));
       const type = `application/${codec}`;
       const headers: Record<string, string> = {
@@ -38,6 +40,8 @@ export function createConnectTransport(options: ConnectTransportOptions): Transp
         'content-type': type,
         'connect-protocol-version': '1',
       };
+      if (trace !== undefined) headers.traceparent = formatTraceparent(trace);
+      if (trace?.tracestate !== undefined) headers.tracestate = trace.tracestate;
       const limit = Number.isFinite(timeoutMs)
         ? Math.max(1, Math.floor(timeoutMs as number))
         : Number.POSITIVE_INFINITY;
@@ -50,7 +54,7 @@ export function createConnectTransport(options: ConnectTransportOptions): Transp
           const response = await options.fetch(url, { method: 'POST', headers, body, signal: over.signal });
           return { response, answer: new Uint8Array(await response.arrayBuffer()) };
         };
-        const { response, answer } = await withinDeadline(options.runtime, limit, request.signal, exchange());
+        const { response, answer } = await deadlines.within(limit, request.signal, exchange());
         if (response.status !== 200) throw fromConnectError(parse(answer), response.status);
         if (response.headers.get('content-type')?.split(';')[0] !== type) throw rpcErrors.BAD_ANSWER({ service });
         return { headers: {}, body: answer };

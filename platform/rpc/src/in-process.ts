@@ -1,5 +1,4 @@
-import { fromUnknown } from '@souk/kernel';
-import { CALLER_HEADER, readCaller } from './caller-header.ts';
+import { ANONYMOUS, fromUnknown } from '@souk/kernel';
 import type { Router } from './router.ts';
 import type { Transport } from './wire.ts';
 import { fromWireError, toWireError } from './wire-error.ts';
@@ -12,7 +11,7 @@ export function createInProcessTransport(router: Router): Transport {
   return {
     send: async (request) => {
       try {
-        return await router.handle(request, readCaller(request.headers[CALLER_HEADER]));
+        return await router.handle(request, request.caller ?? ANONYMOUS);
       } catch (thrown) {
         throw fromWireError(toWireError(fromUnknown(thrown)));
       }

@@ -18,7 +18,7 @@ import {
   resolveFieldPath,
 } from './rest-binding.ts';
 import type { RoutedMethod } from './routed-method.ts';
-import { decodeJsonRequest, encodeResponse, type Router } from './router.ts';
+import { decodeJsonRequest, encodeJson, type Router } from './router.ts';
 
 type JsonObject = Record<string, unknown>;
 
@@ -163,7 +163,7 @@ function reply(route: RestRoute, call: HttpCall, response: Message): HttpReply {
     headers.etag = etag;
     if (isRead(call.verb) && matches(call.headers['if-none-match'], etag)) return { status: 304, headers: { etag } };
   }
-  return { status: method.rules.creates ? 201 : 200, headers, body: encodeResponse(method, 'json', response) };
+  return { status: method.rules.creates ? 201 : 200, headers, body: encodeJson(method, response) };
 }
 
 const isRead = (verb: string): boolean => verb === 'GET' || verb === 'HEAD';

@@ -12,9 +12,9 @@ import { type Caller, newTrace, type Runtime, rootContext, type TraceContext } f
 import { compileJsonDecoder, compileJsonEncoder, compileValidator, methodRules } from '@souk/schema';
 import { parseTraceparent, type Telemetry } from '@souk/telemetry';
 import { admit, admitOwner } from './access.ts';
-import { createAnswerMemory, holdsBytes } from './answer-memory.ts';
+import { createAnswerMemory, holdsBytes, type KeptAnswer } from './answer-memory.ts';
 import { createCallMetrics } from './call-metrics.ts';
-import { withinDeadline } from './deadline.ts';
+import { createDeadlines } from './deadline.ts';
 import { rpcErrors } from './errors.ts';
 import { logFailure } from './failure.ts';
 import type { Handlers } from './handler.ts';
@@ -72,6 +72,7 @@ const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
 export function createRouter(options: RouterOptions): Router {
   const { runtime } = options;
+  const deadlines = createDeadlines(runtime);
   const maxTimeoutMs = options.maxTimeoutMs ?? MAX_TIMEOUT_MS;
   const methods = new Map<string, RoutedMethod>();
 
@@ -99,7 +100,7 @@ export function createRouter(options: RouterOptions): Router {
       const idempotencyKey = readIdempotencyKey(method, headers['idempotency-key']);
       if (idempotencyKey !== undefined) ctx = ctx.with({ idempotencyKey });
       const work = method.run({ ctx, method: method.name, desc: method.desc, rules: method.rules, request, headers });
-      return await withinDeadline(runtime, timeoutMs, facts.signal, work);
+      return await deadlines.within(timeoutMs, facts.signal, work);
     } catch (thrown) {
       const error = logFailure(runtime, ctx, thrown);
       code = error.code;
@@ -126,11 +127,12 @@ export function createRouter(options: RouterOptions): Router {
   const handle: Router['handle'] = async (request, caller) => {
     const method = methods.get(request.method);
     if (method === undefined) throw rpcErrors.UNKNOWN_METHOD();
-    const { headers, timeoutMs, signal } = request;
-    const response = await invoke(method, { caller, headers, timeoutMs, signal }, () =>
+    const { headers, timeoutMs, signal, trace } = request;
+    const response = await invoke(method, { caller, headers, timeoutMs, signal, trace }, () =>
       decodeRequest(method, request.codec, request.body),
     );
-    return { headers: NO_HEADERS, body: encodeResponse(method, request.codec, response) };
+    const body = request.codec === 'proto' ? encodeBinary(method, response) : Buffer.from(encodeJson(method, response));
+    return { headers: NO_HEADERS, body };
   };
 
   return { add, methods, handle, invoke };
@@ -193,16 +195,28 @@ export function decodeJsonRequest(method: RoutedMethod, json: unknown): Message 
 }
 
 /** @throws RPC_BAD_RESPONSE */
-export function encodeResponse(method: RoutedMethod, codec: 'proto' | 'json', response: Message): Uint8Array {
-  const kept = method.answers?.kept(response);
-  if (kept === undefined) return encode(method, codec, response);
-  kept[codec] ??= encode(method, codec, response);
-  return kept[codec];
+export function encodeBinary(method: RoutedMethod, response: Message): Uint8Array {
+  return encodeOnce(method, response, 'proto', () => toBinary(method.desc.output, response));
 }
 
-function encode(method: RoutedMethod, codec: 'proto' | 'json', response: Message): Uint8Array {
+/** As text: HTTP writes a head and a text at once, a head and bytes one after the other. @throws RPC_BAD_RESPONSE */
+export function encodeJson(method: RoutedMethod, response: Message): string {
+  return encodeOnce(method, response, 'json', () => method.encodeJson(response));
+}
+
+function encodeOnce<TCodec extends 'proto' | 'json'>(
+  method: RoutedMethod,
+  response: Message,
+  codec: TCodec,
+  encode: () => NonNullable<KeptAnswer[TCodec]>,
+): NonNullable<KeptAnswer[TCodec]> {
+  const kept: KeptAnswer | undefined = method.answers?.kept(response);
+  const known = kept?.[codec];
+  if (known !== undefined) return known;
   try {
-    return codec === 'proto' ? toBinary(method.desc.output, response) : Buffer.from(method.encodeJson(response));
+    const encoded = encode();
+    if (kept !== undefined) kept[codec] = encoded;
+    return encoded;
   } catch (cause) {
     throw rpcErrors.BAD_RESPONSE({ method: method.name }, { cause });
   }
