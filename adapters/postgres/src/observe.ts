@@ -45,7 +45,8 @@ export function createObserver(init: {
     end: (ctx, { operation, text }, beganMs, span, error) => {
       const tookMs = clock.monotonicMs() - beganMs;
       durations?.observe(tookMs / 1000, { operation });
-      if (tookMs >= slowMs) ctx.log.warn('slow query', { operation, query: shorten(text), durationMs: Math.round(tookMs) });
+      if (tookMs >= slowMs)
+        ctx.log.warn('slow query', { operation, query: shorten(text), durationMs: Math.round(tookMs) });
       if (span === undefined) return;
       if (error !== undefined) span.fail(error);
       span.end();

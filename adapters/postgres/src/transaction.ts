@@ -78,6 +78,9 @@ class Attempt implements Transaction {
   readonly #afterCommit: (() => void)[] = [];
   #deferred: Deferred[] = [];
   #phase: Phase = 'new';
+  /** BEGIN was answered: from here on everything is inside. */
+  #begun = false;
+  #cancelWhenBegun = false;
   /** Statements that were sent and not answered. */
   #running = 0;
   #canceling: Promise<void> | undefined;
@@ -112,7 +115,11 @@ class Attempt implements Transaction {
 
   cancel(): void {
     if (this.#running === 0) return;
-    if (this.#phase === 'open') this.#canceling = this.#connection.cancel();
+    // A BEGIN that is stopped leaves what was sent behind it outside of any transaction: each statement would commit alone.
+    if (this.#phase === 'open' && !this.#begun) {
+      this.#cancelWhenBegun = true;
+      this.#connection.cutLater();
+    } else if (this.#phase === 'open') this.#canceling = this.#connection.cancel();
     // A COMMIT under way is given time: its outcome is worth more than an early answer.
     if (this.#phase === 'committing') this.#connection.cutLater();
   }
@@ -132,6 +139,9 @@ class Attempt implements Transaction {
         if (this.#stale !== undefined) await this.#connection.forget(this.#stale);
         throw settled.find((one) => one.status === 'rejected')?.reason ?? storeErrors.TRANSACTION_ABORTED();
       }
+      // Without a transaction a COMMIT succeeds too, and says nothing of what failed before it.
+      const failed = settled.find((one) => one.status === 'rejected');
+      if (failed !== undefined) throw storeErrors.OUTCOME_UNKNOWN({}, { cause: failed.reason });
     }
     this.#phase = 'over';
     for (const run of this.#afterCommit) {
@@ -154,7 +164,10 @@ class Attempt implements Transaction {
     try {
       await this.#canceling;
       if (this.#connection.broken) return;
-      await this.#connection.script('ROLLBACK');
+      const undone = this.#connection.script('ROLLBACK');
+      // Nobody's deadline holds here: a server that went silent would keep the connection, and the caller, for ever.
+      this.#connection.cutLater();
+      await undone;
       // The next attempt gets the connection that was used last: this one.
       if (this.#stale !== undefined) await this.#connection.forget(this.#stale);
     } catch {
@@ -178,10 +191,8 @@ class Attempt implements Transaction {
 
   async #send<TResult>(statement: Statement, send: () => Promise<TResult>): Promise<TResult> {
     this.#demandNotOver();
-    if (this.#phase === 'open') {
-      this.ctx.throwIfDone();
-      if (this.#deferred.length === 0) return this.#observed(statement, send(), false);
-    }
+    this.ctx.throwIfDone();
+    if (this.#phase === 'open' && this.#deferred.length === 0) return this.#observed(statement, send(), false);
     const answers = this.#sendAll(() => this.#observed(statement, send(), false));
     // The first that fails rejects first: those behind it only say that the transaction is aborted.
     return (await Promise.all(answers)).at(-1) as TResult;
@@ -195,8 +206,10 @@ class Attempt implements Transaction {
     this.#connection.together(() => {
       if (this.#phase === 'new') {
         this.#phase = 'open';
-        const begin = beginText(this.#options, this.ctx);
-        answers.push(this.#observed(BEGIN, this.#connection.script(begin), false));
+        const begin = this.#connection.script(beginText(this.#options, this.ctx));
+        answers.push(this.#observed(BEGIN, begin, false));
+        // Whoever awaits the answer hears of a BEGIN that failed.
+        begin.then(this.#onBegun, () => {});
       }
       for (const { statement, values } of deferred) {
         answers.push(this.#observed(statement, this.#connection.run(statement, values), false));
@@ -205,6 +218,11 @@ class Attempt implements Transaction {
     });
     return answers;
   }
+
+  readonly #onBegun = (): void => {
+    this.#begun = true;
+    if (this.#cancelWhenBegun) this.cancel();
+  };
 
   #demandNotOver(): void {
     if (this.#phase === 'committing' || this.#phase === 'over') {
