@@ -8,9 +8,12 @@ test('a page has the size asked for, 20 otherwise', () => {
   assert.deepEqual([pageSize(0), pageSize(7)], [20, 7]);
 });
 
+/** What a database can hold. */
+const text = fc.string({ unit: 'grapheme' }).filter((value) => !value.includes('\0'));
+
 test('a key comes back as it was sealed', () => {
   fc.assert(
-    fc.property(fc.string(), fc.array(fc.string()), (list, key) => {
+    fc.property(text, fc.array(text), (list, key) => {
       const token = encodePageToken(list, key);
       assert.match(token, /^[\w-]+$/);
       assert.deepEqual(decodePageToken(token, list, key.length), key);
@@ -28,6 +31,14 @@ test('a token of another list, or with another number of parts, is refused', () 
     ['orders', 3],
   ] as const) {
     assert.throws(() => decodePageToken(token, list, length), { reason: 'SERVICE_PAGE_TOKEN_INVALID' });
+  }
+});
+
+test('what no database takes is refused', () => {
+  for (const part of ['a\0b', '\ud800']) {
+    assert.throws(() => decodePageToken(encodePageToken('orders', [part]), 'orders', 1), {
+      reason: 'SERVICE_PAGE_TOKEN_INVALID',
+    });
   }
 });
 

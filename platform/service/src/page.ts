@@ -21,10 +21,13 @@ export const encodePageToken = (list: string, key: readonly string[]): string =>
 export function decodePageToken(token: string, list: string, length: number): readonly string[] | undefined {
   if (token === '') return undefined;
   const parts = parse(token);
-  const valid = parts.length === length + 1 && parts[0] === list && parts.every((part) => typeof part === 'string');
+  const valid = parts.length === length + 1 && parts[0] === list && parts.every(isText);
   if (!valid) throw serviceErrors.PAGE_TOKEN_INVALID();
   return parts.slice(1) as string[];
 }
+
+/** NUL and halves of surrogate pairs are in no key of ours, and no database takes them. */
+const isText = (part: unknown): boolean => typeof part === 'string' && !part.includes('\0') && part.isWellFormed();
 
 function parse(token: string): unknown[] {
   try {

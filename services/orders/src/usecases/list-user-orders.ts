@@ -25,7 +25,9 @@ export const position = (token: string, list: string): OrderPosition | undefined
   const key = decodePageToken(token, list, 2);
   if (key === undefined) return undefined;
   const [createdAt, id] = key as [string, string];
-  if (!Number.isFinite(Date.parse(createdAt))) throw serviceErrors.PAGE_TOKEN_INVALID();
+  // A time as it was sealed: of other years the database knows other spellings.
+  if (!/^[1-9]\d{3}-/.test(createdAt) || !Number.isFinite(Date.parse(createdAt)))
+    throw serviceErrors.PAGE_TOKEN_INVALID();
   return { createdAt: new Date(createdAt).toISOString(), id };
 };
 
