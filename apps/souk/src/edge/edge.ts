@@ -8,6 +8,7 @@ import type { TelemetryHub } from '@souk/telemetry';
 import { ensureOperatorToken } from '../operator-token.ts';
 import type { ShopSettings } from '../settings.ts';
 import { createAuthenticate } from './authenticate.ts';
+import { isFromThisMachine } from './from-this-machine.ts';
 import { shopPages } from './shop-pages.ts';
 
 export interface EdgeOptions {
@@ -53,6 +54,7 @@ export function createEdge(options: EdgeOptions): HttpHandler {
         isReady: () => ['starting', 'running'].includes(host.lifecycle.state),
         exposition: () => telemetry.exposition(),
         readMailbox: showsDevPages(settings) ? readMailbox : undefined,
+        mayReadMailbox: settings.http.devPages === 'on' ? () => true : isFromThisMachine,
       }),
     ],
   });

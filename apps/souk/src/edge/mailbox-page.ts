@@ -16,6 +16,14 @@ export function mailboxPage(messages: readonly MailboxMessage[]): string {
   );
 }
 
+/** For somebody who reached the shop by another name, or through a proxy. */
+export const mailboxElsewherePage = (): string =>
+  layout(
+    'Mailbox',
+    `<h1>Mailbox</h1><p>It shows personal data, so it opens on the machine of the shop alone, as <code>localhost</code>. The setting
+     <code>http.devPages</code> opens it to everybody.</p>`,
+  );
+
 function letter({ notification, recipient }: MailboxMessage): string {
   if (notification === undefined) return '';
   const { channel, status, subject, body, createdAt } = notification;

@@ -9,10 +9,16 @@ import { escapeHtml } from './pages.ts';
 import { type ShopPagesOptions, shopPages } from './shop-pages.ts';
 
 const serve = (more: Partial<ShopPagesOptions> = {}) => {
-  const protocol = shopPages({ isReady: () => true, exposition: () => 'up 1\n', readMailbox: async () => [], ...more });
+  const protocol = shopPages({
+    isReady: () => true,
+    exposition: () => 'up 1\n',
+    readMailbox: async () => [],
+    mayReadMailbox: () => true,
+    ...more,
+  });
   return async (path: string, verb = 'GET') => {
     const target = await protocol(verb, path);
-    return target?.handle({ query: '' } as HttpCall);
+    return target?.handle({ query: '', headers: {} } as HttpCall);
   };
 };
 
@@ -71,6 +77,16 @@ test('escaped text has no sign that HTML knows, and can be read back', () => {
       );
     }),
   );
+});
+
+test('whoever may not read the mailbox is told so, and it is not read', async () => {
+  let reads = 0;
+  const readMailbox = async () => {
+    reads++;
+    return [];
+  };
+  const reply = await serve({ readMailbox, mayReadMailbox: () => false })('/dev/mailbox');
+  assert.deepEqual([reply?.status, reads], [403, 0]);
 });
 
 test('letters are shown as they are, never as markup', () => {

@@ -1,7 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { type HttpProtocol, type HttpReply, problemReply } from '@souk/rpc';
 
 /** Answers a GET of one path. */
-export type Page = (query: URLSearchParams) => HttpReply | Promise<HttpReply>;
+export type Page = (query: URLSearchParams, headers: IncomingHttpHeaders) => HttpReply | Promise<HttpReply>;
 
 /** Nothing on our pages comes from elsewhere, and no page can be framed. */
 const PAGE_HEADERS = {
@@ -27,7 +28,11 @@ export function pages(byPath: Readonly<Record<string, Page>>): HttpProtocol {
   return (verb, path) => {
     const page = Object.hasOwn(byPath, path) ? byPath[path] : undefined;
     if (page === undefined || (verb !== 'GET' && verb !== 'HEAD')) return undefined;
-    return { route: path, handle: async (call) => page(new URLSearchParams(call.query)), fail: problemReply };
+    return {
+      route: path,
+      handle: async (call) => page(new URLSearchParams(call.query), call.headers),
+      fail: problemReply,
+    };
   };
 }
 

@@ -1,9 +1,10 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { MailboxMessage } from '@souk/contracts/notifications/v1/notifications';
 import openApi from '@souk/contracts/openapi.json' with { type: 'json' };
 import type { HttpProtocol } from '@souk/rpc';
 import { METRICS_CONTENT_TYPE } from '@souk/telemetry';
 import { docsPage } from './docs-page.ts';
-import { mailboxPage } from './mailbox-page.ts';
+import { mailboxElsewherePage, mailboxPage } from './mailbox-page.ts';
 import { html, json, type Page, pages } from './pages.ts';
 import { welcomePage } from './welcome-page.ts';
 
@@ -13,11 +14,13 @@ export interface ShopPagesOptions {
   readonly exposition: () => string;
   /** Left out where personal data must not be shown to anybody. */
   readonly readMailbox: (() => Promise<readonly MailboxMessage[]>) | undefined;
+  /** Who may see the mailbox, by the headers of the request. */
+  readonly mayReadMailbox: (headers: IncomingHttpHeaders) => boolean;
 }
 
 /** What is served besides the calls of contracts. */
 export function shopPages(options: ShopPagesOptions): HttpProtocol {
-  const { readMailbox } = options;
+  const { readMailbox, mayReadMailbox } = options;
   let docs: string | undefined;
   const byPath: Record<string, Page> = {
     '/': () => html(welcomePage()),
@@ -34,6 +37,9 @@ export function shopPages(options: ShopPagesOptions): HttpProtocol {
       body: options.exposition(),
     }),
   };
-  if (readMailbox) byPath['/dev/mailbox'] = async () => html(mailboxPage(await readMailbox()));
+  if (readMailbox) {
+    byPath['/dev/mailbox'] = async (_query, headers) =>
+      mayReadMailbox(headers) ? html(mailboxPage(await readMailbox())) : html(mailboxElsewherePage(), 403);
+  }
   return pages(byPath);
 }
