@@ -80,10 +80,15 @@ function readBody(request: IncomingMessage): Promise<string> {
   return new Promise((resolve, reject) => {
     let body = '';
     request.setEncoding('utf8');
-    request.on('data', (chunk: string) => {
+    const onData = (chunk: string): void => {
       body += chunk;
-      if (body.length > MAX_BODY) reject(providerErrors.BODY_TOO_LARGE({ max: MAX_BODY }));
-    });
+      if (body.length <= MAX_BODY) return;
+      // The rest is thrown away as it comes.
+      request.off('data', onData);
+      request.resume();
+      reject(providerErrors.BODY_TOO_LARGE({ max: MAX_BODY }));
+    };
+    request.on('data', onData);
     request.on('end', () => resolve(body));
     request.on('error', reject);
   });
