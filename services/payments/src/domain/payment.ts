@@ -31,6 +31,9 @@ export type Step = 'authorize' | 'fail' | 'capture' | 'void';
 /** The provider's idempotency key: a function of payment and purpose, so that no retry can have another. */
 export const providerKey = (paymentId: string, purpose: Purpose): string => `${paymentId}/${purpose}`;
 
+/** The key of the void of a charge that the provider made after we had given its payment up. */
+export const lateVoidKey = (paymentId: string): string => `${paymentId}/late-void`;
+
 /** The reverse for refunds: the refund's id, or undefined when the key is not one of a refund of this payment. */
 export function refundOfKey(paymentId: string, key: string): string | undefined {
   const prefix = `${paymentId}/refund/`;

@@ -5,8 +5,8 @@
  * I1 no call to the provider without a committed attempt.  I2 no database transaction is open during a call.
  * I3 an unknown outcome changes nothing but the time of the next look.
  */
-import { type Context, hasReason, isRetryable } from '@souk/kernel';
-import { type Purpose, providerKey, resolveAfterMs } from '../domain/payment.ts';
+import { type Context, fromUnknown, hasReason, isRetryable } from '@souk/kernel';
+import { lateVoidKey, type Purpose, providerKey, resolveAfterMs } from '../domain/payment.ts';
 import { paymentErrors } from '../errors.ts';
 import type { PartsDeps } from '../parts.ts';
 import { persistently } from '../provider/persistence.ts';
@@ -65,7 +65,20 @@ export function createPursue(deps: PartsDeps, provider: PaymentProvider, settle:
       if (resolved.status === 'PENDING') throw error;
       return resolved;
     }
-    return settle.charge(ctx, payment, charge);
+    const settled = await settle.charge(ctx, payment, charge);
+    const forgotten = settled.status === 'VOIDED' && settled.provider_reference === '';
+    if (forgotten && charge.status === 'authorized') await releaseLate(ctx, settled, charge);
+    return settled;
+  };
+
+  /** The provider heard of it after we had given it up: what it holds is let go of now, or else by the reconciliation. */
+  const releaseLate = async (ctx: Context, payment: PaymentRow, charge: ProviderCharge): Promise<void> => {
+    try {
+      await provider.void(ctx, charge.id, { key: lateVoidKey(payment.id) });
+    } catch (thrown) {
+      const fields = { paymentId: payment.id, err: fromUnknown(thrown) };
+      ctx.log.warn('money is held for a payment that was given up; the reconciliation lets go of it', fields);
+    }
   };
 
   const resolve: Pursue['resolve'] = async (ctx, payment) => {

@@ -2,7 +2,7 @@ import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { ReconciliationIssue_Kind, type RunReconciliationRequest } from '@souk/contracts/payments/v1/payments';
 import { type Context, fromUnknown, hasReason, isId } from '@souk/kernel';
 import type { PaymentsDeps } from '../deps.ts';
-import { contradicts, stepsTo } from '../domain/payment.ts';
+import { contradicts, lateVoidKey, stepsTo } from '../domain/payment.ts';
 import type { ProviderCharge } from '../provider.ts';
 import { withOpenAttempts } from '../store/attempt-repository.ts';
 import { findPayments, listForReconciliation } from '../store/payment-repository.ts';
@@ -89,7 +89,7 @@ async function compare(
   if (contradicts(payment.status, charge.status)) {
     if (payment.status === 'VOIDED' && charge.status === 'authorized') {
       // Called off here and held there: it came after we had stopped waiting for it.
-      await provider.void(ctx, charge.id, { key: `${payment.id}/late-void` });
+      await provider.void(ctx, charge.id, { key: lateVoidKey(payment.id) });
       findings.repaired += 1;
       return;
     }
