@@ -12,11 +12,32 @@ export interface PageSizes {
   /** Products along the order of the sort. */
   readonly along: number;
   readonly limit: number;
+  /** A walk can be given up. */
+  readonly stoppable: boolean;
 }
 
-/** The plan that reads fewer products. Either gives the same page. */
-export function choosePlan({ gathered, matching, along, limit }: PageSizes): PagePlan {
-  if (gathered === undefined) return 'walk';
-  const steps = matching === 0 ? along : Math.min(along, (limit * along) / matching);
-  return gathered <= steps ? 'gather' : 'walk';
+export interface PageChoice {
+  readonly plan: PagePlan;
+  /** Products that a walk may look at. When the page is not full by then, gathering is cheaper. Undefined for all of them. */
+  readonly budget?: number;
+}
+
+/** Budgets of walks. A small number of them, because each makes queries of its own. */
+const BUDGETS = [4_096, 1_024, 256];
+
+/** Gathering a product costs about as much as walking past two: its place in the table is nowhere near the last one's, and it is sorted. */
+const GATHER_COST = 2;
+
+/**
+ * The plan that is likely cheaper. Either gives the same page. Matches may lie far along the order (all kites are of brands that begin
+ * with W), so a walk is given up when it has cost as much as gathering.
+ */
+export function choosePlan({ gathered, matching, along, limit, stoppable }: PageSizes): PageChoice {
+  if (gathered === undefined) return { plan: 'walk' };
+  const affordable = gathered * GATHER_COST;
+  if (along <= affordable) return { plan: 'walk' };
+  const steps = matching === 0 ? along : (limit * along) / matching;
+  if (!stoppable) return { plan: steps > affordable ? 'gather' : 'walk' };
+  const budget = BUDGETS.find((one) => one <= affordable);
+  return budget === undefined || steps > budget ? { plan: 'gather' } : { plan: 'walk', budget };
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasReason } from '@souk/kernel';
-import { choosePlan } from './page-plan.ts';
 import { timeOfId } from './product.ts';
 import { toSearch } from './search.ts';
 import { respell, spellable } from './spelling.ts';
@@ -63,12 +62,4 @@ test('misspelt words are replaced where they stand; phrases and exclusions mean 
 
 test('the time of an id is its first 48 bits', () => {
   assert.equal(timeOfId('prd_01856aa0-c800-7881-9c32-aedf4a1e56ce').toISOString(), '2023-01-01T00:00:00.000Z');
-});
-
-test('the plan that reads fewer products is chosen', () => {
-  const sizes = { along: 100_000, limit: 21 };
-  assert.equal(choosePlan({ ...sizes, gathered: 100, matching: 100 }), 'gather');
-  assert.equal(choosePlan({ ...sizes, gathered: 20_000, matching: 20_000 }), 'walk');
-  assert.equal(choosePlan({ ...sizes, gathered: 20_000, matching: 2 }), 'gather');
-  assert.equal(choosePlan({ ...sizes, gathered: undefined, matching: 2 }), 'walk');
 });

@@ -16,6 +16,8 @@ export interface PageShape {
   readonly priced: boolean;
   /** Empty for all that have no index. */
   readonly currency: string;
+  /** Products that a walk looks at, at most. Written into the text, or the planner would not know that they are few. */
+  readonly budget?: number | undefined;
 }
 
 /** What a page's query may be given; its text names what it uses as `:limit`, `:tsquery` and so on. */
@@ -76,15 +78,29 @@ function walkQuery(shape: PageShape): string {
   const byPrice = shape.sort.startsWith('price');
   const key = shape.sort === 'name' ? 'p.name_key' : byPrice ? price : 'p.id';
   const { order, after } = ordering(shape, key, 'p.id');
-  return `/* catalog.page-walk */
-select ${PRODUCT_COLUMNS} from product p
-where p.status = 'active'
-${matches(shape.part, (column) => `ts_match_vq(p.${column}, :tsquery::tsquery)`)}
+  const along = `p.status = 'active'
 ${shape.category ? 'and p.category = :category' : ''}
-${shape.priced ? `and ${byPrice ? price : hidden(price)} between :minPrice and :maxPrice` : ''}
-and ${after}
+${byPrice ? `and ${boundsOf(shape, price)}` : ''}
+and ${after}`;
+  const checks = `${matches(shape.part, (column) => `ts_match_vq(p.${column}, :tsquery::tsquery)`)}
+${shape.priced && !byPrice ? `and ${hidden(price)} between :minPrice and :maxPrice` : ''}`;
+  return `/* catalog.page-walk */
+select ${PRODUCT_COLUMNS} from ${
+    shape.budget === undefined
+      ? `product p where ${along} ${checks}`
+      : `(select * from product p where ${along} order by ${order} limit ${shape.budget}) p where true ${checks}`
+  }
 order by ${order}
 limit :limit`;
+}
+
+/**
+ * Where a walk by price ends. It begins at the position given, which keeps the other bound; with both bounds here the planner would take
+ * them for a narrow range, to be gathered and sorted, instead of following the index up to the budget.
+ */
+function boundsOf({ sort, budget }: PageShape, price: string): string {
+  if (budget === undefined) return `${price} between :minPrice and :maxPrice`;
+  return sort === 'price_asc' ? `${price} <= :maxPrice` : `${price} >= :minPrice`;
 }
 
 /** An expression that no index fits; products without a price stay out. */

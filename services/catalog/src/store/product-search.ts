@@ -13,6 +13,8 @@ export interface PageRequest {
   readonly search: Search;
   readonly part: Part | undefined;
   readonly plan: PagePlan;
+  /** Products that a walk looks at, at most: the page may then hold fewer than there are. */
+  readonly budget?: number | undefined;
   /** From {@link Matches}. */
   readonly tsquery: string;
   /** Undefined for the first page. */
@@ -89,6 +91,7 @@ const MATCHING = [matching(false, false), matching(true, false), matching(false,
 const CLOSEST = `/* catalog.closest-words */
 select distinct on (given.word) given.word as meant, w.word as found
 from unnest($1::text[]) as given (word) join word w on w.word % given.word
+where not exists (select from word known where known.word = given.word)
 order by given.word, similarity(w.word, given.word) desc, w.word`;
 
 /** Before the first product of each order. */
@@ -125,11 +128,19 @@ export function createProductSearch(db: Database, mostMatches = MOST_MATCHES): P
       const scale = sampled ? 1 / Math.min(1, share ?? 1) : 1;
       return packMatches({ tsquery, currency, groups: rows.flatMap(toGroup), sampled, scale });
     },
-    page: async (ctx, { search, part, plan, tsquery, after, limit }) => {
+    page: async (ctx, { search, part, plan, budget, tsquery, after, limit }) => {
       const { sort, priced, category, currency, minPrice, maxPrice = HIGHEST_PRICE } = search;
-      const shape = { plan, sort, part, category: category !== '', priced, currency: indexedCurrency(currency) };
+      const shape = {
+        plan,
+        sort,
+        part,
+        category: category !== '',
+        priced,
+        currency: indexedCurrency(currency),
+        budget,
+      };
       const query = queryOf(shape);
-      const { tier: afterTier, key: afterKey, id: afterId } = after ?? START[sort];
+      const { tier: afterTier, key: afterKey, id: afterId } = withinBounds(search, after ?? START[sort]);
       const values = { limit, tsquery, category, minPrice, maxPrice, currency, afterTier, afterKey, afterId };
       const { rows } = await db.at(ctx).query<ProductRow & { tier?: number }>(query.text, query.valuesOf(values));
       return rows.map((row) => {
@@ -143,6 +154,13 @@ export function createProductSearch(db: Database, mostMatches = MOST_MATCHES): P
       return new Map(rows.map(({ meant, found }) => [meant, found]));
     },
   };
+}
+
+/** The position, or the bound of a price where that is further along. */
+function withinBounds({ sort, minPrice, maxPrice = HIGHEST_PRICE }: Search, position: Position): Position {
+  if (sort === 'price_asc' && BigInt(position.key) < minPrice) return { tier: 0, key: String(minPrice - 1n), id: '~' };
+  if (sort === 'price_desc' && BigInt(position.key) > maxPrice) return { tier: 0, key: String(maxPrice + 1n), id: '' };
+  return position;
 }
 
 const toGroup = ({ category, name, in_name, prices }: GroupRow): MatchGroup[] =>

@@ -5,7 +5,7 @@ import { pageSize } from '@souk/service';
 import { facetsMessage, productMessage } from '../api/messages.ts';
 import { openPosition, sealPosition } from '../api/page-token.ts';
 import type { Counts, Matches } from '../domain/matches.ts';
-import { choosePlan, type PagePlan } from '../domain/page-plan.ts';
+import { choosePlan, type PageChoice } from '../domain/page-plan.ts';
 import { type Position, type Search, toSearch } from '../domain/search.ts';
 import type { CatalogParts } from '../parts.ts';
 import { frozen, type Page } from '../store/answers.ts';
@@ -64,10 +64,12 @@ async function list(parts: CatalogParts, ctx: Context, listing: Listing): Promis
   const listed: Listed[] = [];
   for (const { part, from } of sections(listing)) {
     if (listed.length === limit) break;
-    const plan = await planFor(parts, ctx, listing, part);
+    const choice = await planFor(parts, ctx, listing, part);
     const left = limit - listed.length;
-    const page = { search, part, plan, tsquery: matches.tsquery, after: from, limit: left };
-    listed.push(...(await parts.search.page(ctx, page)));
+    const page = { search, part, tsquery: matches.tsquery, after: from, limit: left };
+    const read = await parts.search.page(ctx, { ...page, ...choice });
+    const givenUp = choice.budget !== undefined && read.length < left;
+    listed.push(...(givenUp ? await parts.search.page(ctx, { ...page, plan: 'gather' }) : read));
   }
   return listed;
 }
@@ -109,11 +111,18 @@ function sizesOf({ search, matches, counts }: Listing, part: Part | undefined): 
   }
 }
 
-async function planFor(parts: CatalogParts, ctx: Context, listing: Listing, part: Part | undefined): Promise<PagePlan> {
+async function planFor(
+  parts: CatalogParts,
+  ctx: Context,
+  listing: Listing,
+  part: Part | undefined,
+): Promise<PageChoice> {
   const { search, limit } = listing;
   const sizes = sizesOf(listing, part);
-  if (sizes.gathered === undefined) return 'walk';
-  if (part === 'ranked' || sizes.gathered <= limit) return 'gather';
+  if (sizes.gathered === undefined) return { plan: 'walk' };
+  if (part === 'ranked' || sizes.gathered <= limit) return { plan: 'gather' };
   const along = await parts.finder.countAll(ctx, search.category, search.currency);
-  return choosePlan({ ...sizes, along, limit });
+  // Of one category's prices the planner expects so few that it would gather and sort them before it stops.
+  const stoppable = search.category === '' || !search.sort.startsWith('price');
+  return choosePlan({ ...sizes, along, limit, stoppable });
 }
