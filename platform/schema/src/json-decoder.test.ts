@@ -116,8 +116,8 @@ const message = fc.record(
     count: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
     big: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
     unsigned: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
-    // JSON.stringify writes minus zero as 0.
-    ratio: fc.double().filter((value) => !Object.is(value, -0)),
+    // JSON.stringify writes minus zero as 0, and nothing is equal to NaN.
+    ratio: fc.double({ noNaN: true }).filter((value) => !Object.is(value, -0)),
     kind: fc.constantFrom(0, 1, 2),
     kinds: fc.array(fc.constantFrom(0, 1, 2)),
     nested,
@@ -137,6 +137,13 @@ const message = fc.record(
   },
   { requiredKeys: [] },
 );
+
+test('null is no element of a list', () => {
+  assert.deepEqual(
+    decode({ wrappers: [null, 'a'] }).violations.map((violation) => violation.pointer),
+    ['/wrappers/0'],
+  );
+});
 
 test('what the library writes is read back equal', () => {
   fc.assert(

@@ -75,7 +75,12 @@ function messageDecoder(desc: DescMessage): ValueDecoder {
 /** Types with a JSON form of their own: times, durations, wrappers, free-form values. */
 function wellKnownDecoder(desc: DescMessage): ValueDecoder {
   const wanted = WELL_KNOWN.get(desc.name) ?? `must be the JSON form of ${desc.typeName}`;
+  const takesNull = desc.typeName === 'google.protobuf.Value';
   return (json, pointer, out) => {
+    if (json === null && !takesNull) {
+      report(out, pointer, wanted);
+      return NOT_DECODED;
+    }
     try {
       return fromJson(desc, json as JsonValue);
     } catch {
