@@ -104,7 +104,9 @@ function splitPath(path: string): string[] | undefined {
   if (path.includes('%')) {
     for (let index = 0; index < parts.length; index++) parts[index] = decodeSegment(parts[index] as string);
   }
-  if (parts.some((part) => part === '.' || part === '..' || part.includes('\\'))) throw rpcErrors.BAD_PATH();
+  for (const part of parts) {
+    if (part === '.' || part === '..' || part.includes('\\')) throw rpcErrors.BAD_PATH();
+  }
   return parts;
 }
 

@@ -120,7 +120,8 @@ class RecordedSpan implements Span {
     this.#links = options.links ?? [];
     this.#startMonotonicMs = runtime.clock.monotonicMs();
     this.#startMs = environment.epochMs(this.#startMonotonicMs);
-    const spanId = Buffer.from(runtime.random.bytes(8)).toString('hex');
+    const { buffer, byteOffset, length } = runtime.random.bytes(8);
+    const spanId = Buffer.from(buffer, byteOffset, length).toString('hex');
     const { traceId, tracestate } = parent;
     this.trace = { traceId, spanId, sampled: true, ...(tracestate === undefined ? {} : { tracestate }) };
     if (options.attributes !== undefined) {
