@@ -18,5 +18,6 @@ export const orderErrors = defineErrors('ORDERS', {
     code: 'failed_precondition',
     text: 'the order was {status} before it could be confirmed',
   },
+  RESERVATION_EXPIRED: { code: 'failed_precondition', text: 'the stock of the order is no longer held' },
   USER_INACTIVE: { code: 'failed_precondition', text: 'the user who ordered is not active' },
 });

@@ -1,3 +1,4 @@
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { Payment_Status } from '@souk/contracts/payments/v1/payments';
 import type { Context } from '@souk/kernel';
 import { type SagaFailure, saga } from '@souk/saga';
@@ -40,12 +41,12 @@ export const placeOrderSaga = saga<OrdersDeps, PlaceOrderInput>('place-order', 1
   .step('reserve-stock', {
     kind: 'compensatable',
     run: async (ctx, { sagaId, input }, deps) => {
-      const { id } = await deps.calls.inventory.reserveStock(ctx, {
+      const { id, expiresAt } = await deps.calls.inventory.reserveStock(ctx, {
         orderId: sagaId,
         lines: [...input.lines],
         ttlSeconds: Math.ceil(deps.settings.reservationTtl / 1000),
       });
-      return { reservationId: id };
+      return { reservationId: id, heldUntil: expiresAt ? timestampMs(expiresAt) : null };
     },
     undo: (ctx, { sagaId }, deps) =>
       deps.calls.inventory.releaseStock(ctx, { orderId: sagaId, reason: 'ORDER_REJECTED' }),
@@ -68,7 +69,8 @@ export const placeOrderSaga = saga<OrdersDeps, PlaceOrderInput>('place-order', 1
   })
   .step('confirm-order', {
     kind: 'pivot',
-    run: (ctx, { sagaId, results }, deps) => confirmOrder(ctx, deps, sagaId, results['authorize-payment'].paymentId),
+    run: (ctx, { sagaId, results }, deps) =>
+      confirmOrder(ctx, deps, sagaId, results['authorize-payment'].paymentId, results['reserve-stock'].heldUntil),
   })
   .parallel((group) =>
     group
