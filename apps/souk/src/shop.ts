@@ -66,7 +66,8 @@ export function createShop(options: ShopOptions): Shop {
     drainMs: settings.http.drain,
     log,
   });
-  lifecycle.add({ name: 'http port', start: () => server.listen() });
+  // Closed by the traffic's stop; here for a start that fails before there is any.
+  lifecycle.add({ name: 'http port', start: () => server.listen(), stop: () => server.drain() });
   const serviceSettings: Record<string, unknown> = { ...settings };
   if (settings.provider.embedded) {
     lifecycle.add(
