@@ -234,11 +234,11 @@ test('plans made while the tables were empty do not read the whole table later',
   // The backends that worked have reported what they did when they ended.
   const other = await openDatabase(test.url);
   t.after(() => other.close());
-  const { rows } = await other.db
-    .at(other.ctx)
-    .query<{ name: string; rows: number }>(
-      `SELECT relname AS name, seq_tup_read::int4 AS rows FROM pg_stat_user_tables WHERE schemaname = 'souk' AND seq_tup_read > 100`,
-    );
+  const { rows } = await other.db.at(other.ctx).query<{ name: string; rows: number }>(
+    // saga_worker holds a row per process: reading it whole is right.
+    `SELECT relname AS name, seq_tup_read::int4 AS rows FROM pg_stat_user_tables
+        WHERE schemaname = 'souk' AND relname <> 'saga_worker' AND seq_tup_read > 100`,
+  );
   assert.deepEqual(rows, []);
   const indexes = await other.db
     .at(other.ctx)
