@@ -4,9 +4,9 @@ export interface MessagingOptions {
   readonly batchSize: number;
   /** Events that the relay has handed to the bus and that are not acknowledged; more wait in the outbox. @default 1024 */
   readonly maxInFlight: number;
-  /** Shortest time between two reads of the outbox, so that a burst of commits is read together. @default 10 */
+  /** Shortest time between two reads of the outbox, so that a burst of commits is read together; the first of a burst is read at once. @default 20 */
   readonly coalesceMs: number;
-  /** Longest wait before acknowledged rows leave the outbox. Longer: fewer statements, more repeats after a crash. @default 25 */
+  /** Longest wait before acknowledged rows leave the outbox. Longer: fewer statements, more repeats after a crash. @default 60 */
   readonly ackMs: number;
   /** The outbox, the lease and the retry table are looked at so often when nothing woke us. @default 1000 */
   readonly pollMs: number;
@@ -31,8 +31,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 export const messagingDefaults: MessagingOptions = Object.freeze({
   batchSize: 500,
   maxInFlight: 1024,
-  coalesceMs: 10,
-  ackMs: 25,
+  coalesceMs: 20,
+  ackMs: 60,
   pollMs: 1000,
   leaseMs: 4000,
   handlerMs: 10_000,

@@ -157,7 +157,7 @@ const escapeStep = (name: string): string => name.slice(0, 100).replaceAll('~', 
 
 function reply(route: RestRoute, call: HttpCall, response: Message): HttpReply {
   const { method, versionField } = route;
-  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  const headers: Record<string, string> = { 'content-type': 'application/json', 'cache-control': cacheControl(method) };
   if (versionField !== undefined) {
     const etag = `"${(response as unknown as JsonObject)[versionField.localName]}"`;
     headers.etag = etag;
@@ -165,6 +165,10 @@ function reply(route: RestRoute, call: HttpCall, response: Message): HttpReply {
   }
   return { status: method.rules.creates ? 201 : 200, headers, body: encodeJson(method, response) };
 }
+
+/** What anybody may read may be kept and asked about again; everything else is somebody's own. */
+const cacheControl = ({ rules }: RoutedMethod): string =>
+  rules.access === 'public' && rules.noSideEffects ? 'no-cache' : 'no-store';
 
 const isRead = (verb: string): boolean => verb === 'GET' || verb === 'HEAD';
 

@@ -50,8 +50,13 @@ async function cancelIn(
   });
   if (tombstone) return tombstone;
   const shipment = (await lockShipment(tx, orderId)) as Shipment;
-  // What has left comes back as a return, which is another story; the order service refuses such cancellations.
-  if (shipment.status === 'CANCELLED' || hasLeft(shipment.status)) return shipment;
+  if (shipment.status === 'CANCELLED') return shipment;
+  if (hasLeft(shipment.status)) {
+    // The parcel was handed over while the order was being cancelled: money and stock go back, the goods do not. A person must call it back.
+    tx.ctx.log.error('an order was cancelled whose parcel has left', { orderId, status: shipment.status });
+    tx.afterCommit(() => deps.count('cancelled_after_dispatch'));
+    return shipment;
+  }
   const cancelled = await moveShipment(tx, orderId, event);
   await deps.events.publish(tx, ShipmentCancelledSchema, {
     orderId,
