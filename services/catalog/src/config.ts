@@ -17,7 +17,13 @@ export const catalogSettings = {
     default: 20_000,
     min: 0,
     max: 10_000_000,
-    describe: 'Products remembered as they were answered, alone or on pages, at about 3 kB each.',
+    describe: 'Products remembered as they were answered, at about 3 kB each.',
+  }),
+  pagesKept: integer({
+    default: 2_000,
+    min: 0,
+    max: 1_000_000,
+    describe: 'Pages remembered as they were answered, at about 20 kB each and what their products take.',
   }),
   countsKept: integer({
     default: 1_000_000,

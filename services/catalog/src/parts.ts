@@ -19,9 +19,9 @@ export interface CatalogParts extends CatalogDeps {
 export function createParts(deps: CatalogDeps): CatalogParts {
   const search = createProductSearch(deps.db);
   const { clock } = deps.runtime;
-  const { countsTtl, countsKept, changesSeenWithin, productsKept } = deps.settings;
+  const { countsTtl, countsKept, changesSeenWithin, productsKept, pagesKept } = deps.settings;
   const finder = createFinder({ search, clock, ttlMs: countsTtl, capacity: countsKept });
-  const answers = createAnswers(clock, productsKept);
+  const answers = createAnswers({ clock, pagesKept, productsKept });
   const onChange = (): void => {
     finder.invalidate();
     answers.forget();

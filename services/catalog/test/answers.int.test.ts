@@ -51,7 +51,7 @@ describe('answers that are given again', () => {
     assert.equal(Number(await sum()), start + 1);
   });
 
-  test('no more products are remembered than there is room for', async () => {
+  test('no more pages are remembered than there is room for', async () => {
     const { answers } = world.parts;
     const first = await world.list({ query: 'zorb', pageSize: 1 });
     for (let i = 0; i < 400; i++) await world.list({ minPrice: BigInt(i) });

@@ -37,7 +37,13 @@ export async function catalogWorld() {
       tx.afterCommit(() => said.push({ type: schema.typeName, event: event as Record<string, unknown> }));
     },
   };
-  const settings = { countsTtl: 30_000, countsKept: 100_000, changesSeenWithin: 2_000, productsKept: 1_000 };
+  const settings = {
+    countsTtl: 30_000,
+    countsKept: 100_000,
+    changesSeenWithin: 2_000,
+    productsKept: 100,
+    pagesKept: 100,
+  };
   const deps = { db: database.db, runtime: database.runtime, events, settings } as unknown as CatalogDeps;
   const parts: CatalogParts = createParts(deps);
   const { ctx } = database;

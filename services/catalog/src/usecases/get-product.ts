@@ -1,10 +1,7 @@
-import { create } from '@bufbuild/protobuf';
-import { type GetProductRequest, ProductSchema } from '@souk/contracts/catalog/v1/catalog';
+import type { GetProductRequest } from '@souk/contracts/catalog/v1/catalog';
 import type { Context } from '@souk/kernel';
-import { productMessage } from '../api/messages.ts';
 import { catalogErrors } from '../errors.ts';
 import type { CatalogParts } from '../parts.ts';
-import { frozen } from '../store/answers.ts';
 
 /** One product, archived or not. */
 export const getProduct = (parts: CatalogParts) => async (ctx: Context, request: GetProductRequest) => {
@@ -13,6 +10,6 @@ export const getProduct = (parts: CatalogParts) => async (ctx: Context, request:
   return parts.answers.products.get(`${id} ${currency}`, async () => {
     const product = await parts.products.find(ctx, id);
     if (product === undefined) throw catalogErrors.PRODUCT_NOT_FOUND({ id });
-    return frozen(create(ProductSchema, productMessage(product, currency)));
+    return parts.answers.messageOf(product, currency);
   });
 };

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { type ListProductsRequest, ListProductsResponseSchema } from '@souk/contracts/catalog/v1/catalog';
 import type { Context } from '@souk/kernel';
 import { pageSize } from '@souk/service';
-import { facetsMessage, productMessage } from '../api/messages.ts';
+import { facetsMessage } from '../api/messages.ts';
 import { openPosition, sealPosition } from '../api/page-token.ts';
 import type { Counts, Matches } from '../domain/matches.ts';
 import { choosePlan, type PageChoice } from '../domain/page-plan.ts';
@@ -41,7 +41,7 @@ async function read(parts: CatalogParts, ctx: Context, search: Search, token: st
   const page = listed.slice(0, size);
   const last = listed.length > size ? page.at(-1) : undefined;
   const response = create(ListProductsResponseSchema, {
-    products: page.map(({ product }) => productMessage(product, search.currency)),
+    products: page.map(({ product }) => parts.answers.messageOf(product, search.currency)),
     facets: facetsMessage(counts, search.category, search.currency),
     nextPageToken: last === undefined ? '' : sealPosition(search, last.position),
     totalEstimate: counts.total,
