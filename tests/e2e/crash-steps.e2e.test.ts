@@ -14,10 +14,11 @@ const SETTINGS = ['--payments.resume-after=4s', '--payments.abandon-after=5s'];
 /** Orders under way when the process dies. */
 const AT_ONCE = 4;
 
+const AUTHORIZE = 'souk.payments.v1.PaymentService/AuthorizePayment';
 const PARTICIPANTS = [
   'souk.users.v1.UserService/CheckUser',
   'souk.inventory.v1.InventoryService/ReserveStock',
-  'souk.payments.v1.PaymentService/AuthorizePayment',
+  AUTHORIZE,
   'souk.payments.v1.PaymentService/CapturePayment',
   'souk.inventory.v1.InventoryService/CommitReservation',
   'souk.shipping.v1.ShippingService/ArrangeShipment',
@@ -32,7 +33,7 @@ const points = ['souk.orders.v1.OrderService/PlaceOrder', ...PARTICIPANTS, RELEA
 ]);
 
 /** What it takes to get to a point, and how such orders end. */
-const CARDS = { paying: 'tok_visa', declined: 'tok_declined', cancelling: 'tok_slow' };
+const CARDS = { paying: 'tok_visa', declined: 'tok_declined', cancelling: 'tok_visa' };
 const ENDS = {
   paying: 'CONFIRMED',
   declined: 'REJECTED CARD_DECLINED',
@@ -48,8 +49,11 @@ const buyers: Record<Kind, Buyer[]> = { paying: [], declined: [], cancelling: []
 const initialStock = new Map<string, number>();
 const wishes: Record<Kind, Wish[]> = { paying: [], declined: [], cancelling: [] };
 
+const crashAt = (point = ''): Record<string, string> =>
+  kindOf(point) === 'cancelling' ? { CRASH_AT: point, HOLD: AUTHORIZE } : { CRASH_AT: point };
+
 before(async () => {
-  shop = await startShop({ entry, args: SETTINGS, env: { CRASH_AT: points[0] as string } });
+  shop = await startShop({ entry, args: SETTINGS, env: crashAt(points[0]) });
   client = shopClient(shop);
   for (const [kind, card] of Object.entries(CARDS))
     buyers[kind as Kind] = await Promise.all(Array.from({ length: AT_ONCE }, () => client.buyer(card)));
@@ -69,25 +73,32 @@ for (const [index, point] of points.entries()) {
     const [productId] = initialStock.keys();
     const round = buyers[kind].map((buyer) => wish(buyer, productId as string));
     wishes[kind].push(...round);
-    if (kind !== 'cancelling') await hit();
-    const sent = Promise.all(round.map((one) => send(client, one)));
-    if (kind === 'cancelling') {
-      await sent;
-      await hit();
-      await Promise.all(round.map((one) => cancel(one).catch(() => {})));
-    }
-    await Promise.all([shop.exit, sent]);
+    await hit();
+    const sent = round.map((one) => send(client, one));
+    if (kind === 'cancelling')
+      await Promise.all(round.map((one, i) => sent[i]?.then(() => cancelHeld(one).catch(() => {}))));
+    await Promise.all([shop.exit, ...sent]);
     assert.equal((await shop.exit).signal, 'SIGKILL');
 
-    await shop.restart({ env: { CRASH_AT: points[index + 1] ?? '' } });
+    await shop.restart({ env: crashAt(points[index + 1]) });
     await insist(client, round);
     if (kind === 'cancelling') await Promise.all(round.map(cancel));
   });
 }
 
-/** As a customer who changes their mind while the bank still thinks: the saga finds out at its pivot, and gives back what it holds. */
+/** As a customer who changes their mind: the saga finds out at its pivot, and gives back what it holds. */
 async function cancel({ buyer, orderId }: Wish): Promise<void> {
   await client.ok('POST', `/api/v1/orders/${orderId}/cancel`, { token: buyer.token, body: {} });
+}
+
+/** Cancels while the money is held and the saga has not heard of it yet. */
+async function cancelHeld(one: Wish): Promise<void> {
+  const { token, id } = one.buyer;
+  await eventually(async () => {
+    const payment = (await client.payments(token, id)).find(({ orderId }) => orderId === one.orderId);
+    assert.equal(payment?.status, 'AUTHORIZED');
+  });
+  await cancel(one);
 }
 
 test('after all crashes every order has ended as it should, and every book agrees with every other', async () => {

@@ -1,13 +1,15 @@
 // A shop that ends its own process, as kill -9 does, at a chosen call. Run with the flags of `souk up` and
-// CRASH_AT=before|after:<method>. The call does nothing before SIGUSR2 has come, so that the start itself survives.
+// CRASH_AT=before|after:<method>, and HOLD=<method> for one whose answer shall take a while. The call does nothing before SIGUSR2 has come, so that the start itself survives.
 
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createShop, loadShopSettings } from '@souk/app-souk';
 import { systemRuntime } from '@souk/kernel';
 import type { Interceptor } from '@souk/rpc';
 import { createTelemetryHub } from '@souk/telemetry';
 
 const [when = '', method = ''] = (process.env.CRASH_AT ?? '').split(':');
+const HOLD_MS = 1500;
 let armed = false;
 process.on('SIGUSR2', () => {
   armed = true;
@@ -18,6 +20,7 @@ const crash: Interceptor = (next) => async (call) => {
   const isIt = armed && call.method === method;
   if (isIt && when === 'before') process.kill(process.pid, 'SIGKILL');
   const response = await next(call);
+  if (armed && call.method === process.env.HOLD) await sleep(HOLD_MS);
   if (isIt && when === 'after') process.kill(process.pid, 'SIGKILL');
   return response;
 };
