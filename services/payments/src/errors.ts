@@ -26,7 +26,11 @@ export const paymentErrors = defineErrors('PAYMENTS', {
   PROVIDER_UNAVAILABLE: { code: 'unavailable', text: 'the payment provider cannot be reached', retry: 'later' },
   PROVIDER_TIMED_OUT: { code: 'unavailable', text: 'the payment provider did not answer', retry: 'unknownOutcome' },
   PROVIDER_REFUSED: { code: 'failed_precondition', text: 'the payment provider refused: {why}' },
-  PROVIDER_MISCONFIGURED: { code: 'internal', text: 'the payment provider does not accept our requests: {why}' },
+  PROVIDER_MISCONFIGURED: {
+    code: 'unavailable',
+    text: 'the payment provider does not accept our requests: {why}',
+    retry: 'unknownOutcome',
+  },
   PROVIDER_UNKNOWN: { code: 'not_found', text: 'there is no payment provider of this name' },
   WEBHOOK_MALFORMED: { code: 'invalid_argument', text: 'this is no event of the provider' },
 });
