@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { Transaction } from '@souk/store';
 import fc from 'fast-check';
 import { type TestDatabase, testDatabase } from '../../../tests/support/database.ts';
 import { toColumns } from '../src/domain/stock-line.ts';
@@ -31,18 +32,22 @@ describe('reservations', () => {
     const stock = await findStock(sql(), id);
     return stock && { onHand: stock.on_hand, reserved: stock.reserved };
   };
+  /** As the use cases do it: a transaction, which is run again after a deadlock. */
+  const inTx = <T>(work: (tx: Transaction) => Promise<T>) => world.db.tx(world.ctx, work);
   const take = (orderId: string, lines: Record<string, number>, expiresAt = LATER, low = LOW) =>
-    reserve(sql(), {
-      orderId,
-      id: `rsv-${orderId}`,
-      ...toColumns(Object.entries(lines).map(([productId, quantity]) => ({ productId, quantity }))),
-      expiresAt,
-      low,
-    });
+    inTx((tx) =>
+      reserve(tx, {
+        orderId,
+        id: `rsv-${orderId}`,
+        ...toColumns(Object.entries(lines).map(([productId, quantity]) => ({ productId, quantity }))),
+        expiresAt,
+        low,
+      }),
+    );
   const free = (order: { orderId: string; id: string; low: number }, now: Date) =>
-    world.db.tx(world.ctx, (tx) => release(tx, order, now));
+    inTx((tx) => release(tx, order, now));
   const put = (id: string, onHand: number) =>
-    world.db.tx(world.ctx, async (tx) => {
+    inTx(async (tx) => {
       await lockStock(tx, id);
       return setStock(tx, id, onHand, world.runtime.ids.uuid(), NOW);
     });
@@ -87,7 +92,7 @@ describe('reservations', () => {
   test('a sale takes from the shelf once', async () => {
     await put('c1', 10);
     await take('o3', { c1: 4 });
-    const sales = await Promise.all(Array.from({ length: 5 }, () => commit(sql(), 'o3', NOW)));
+    const sales = await Promise.all(Array.from({ length: 5 }, () => inTx((tx) => commit(tx, 'o3', NOW))));
     assert.equal(sales.filter(Boolean).length, 1);
     assert.deepEqual(await stockOf('c1'), { onHand: 6, reserved: 0 });
   });
@@ -98,7 +103,7 @@ describe('reservations', () => {
     const order = { orderId: 'o4', id: 'x', low: LOW };
     await Promise.all(Array.from({ length: 5 }, () => free(order, NOW)));
     assert.deepEqual(await stockOf('e1'), { onHand: 10, reserved: 0 });
-    assert.equal(await commit(sql(), 'o4', NOW), undefined);
+    assert.equal(await inTx((tx) => commit(tx, 'o4', NOW)), undefined);
   });
 
   test('a release before the reservation leaves a tombstone', async () => {
@@ -112,29 +117,48 @@ describe('reservations', () => {
   test('what was sold goes back on the shelf once when the order is cancelled', async () => {
     await put('g1', 10);
     await take('o6', { g1: 4 });
-    await commit(sql(), 'o6', NOW);
-    await Promise.all(Array.from({ length: 5 }, () => giveBack(sql(), 'o6', NOW)));
+    await inTx((tx) => commit(tx, 'o6', NOW));
+    await Promise.all(Array.from({ length: 5 }, () => inTx((tx) => giveBack(tx, 'o6', NOW))));
     assert.deepEqual(await stockOf('g1'), { onHand: 10, reserved: 0 });
   });
 
   test('an expired reservation is given back, and sold all the same while there is stock', async () => {
     await put('h1', 4);
     await take('o7', { h1: 4 }, NOW);
-    assert.equal(await commit(sql(), 'o7', LATER), undefined);
-    const expired = await Promise.all(Array.from({ length: 4 }, () => expire(sql(), LATER, { limit: 10, low: LOW })));
+    assert.equal(await inTx((tx) => commit(tx, 'o7', LATER)), undefined);
+    const expired = await Promise.all(
+      Array.from({ length: 4 }, () => inTx((tx) => expire(tx, LATER, { limit: 10, low: LOW }))),
+    );
     assert.equal(expired.flat().filter(({ order_id }) => order_id === 'o7').length, 1);
     assert.deepEqual(await stockOf('h1'), { onHand: 4, reserved: 0 });
-    assert.equal((await commitExpired(sql(), 'o7', LATER))?.state, 'COMMITTED');
+    assert.equal((await inTx((tx) => commitExpired(tx, 'o7', LATER)))?.state, 'COMMITTED');
     assert.deepEqual(await stockOf('h1'), { onHand: 0, reserved: 0 });
   });
 
   test('an expired reservation whose stock was sold is not sold again', async () => {
     await put('i1', 4);
     await take('o8', { i1: 4 }, NOW);
-    await expire(sql(), LATER, { limit: 10, low: LOW });
+    await inTx((tx) => expire(tx, LATER, { limit: 10, low: LOW }));
     await take('o9', { i1: 1 });
-    assert.equal(await commitExpired(sql(), 'o8', LATER), undefined);
+    assert.equal(await inTx((tx) => commitExpired(tx, 'o8', LATER)), undefined);
     assert.deepEqual(await stockOf('i1'), { onHand: 4, reserved: 1 });
+  });
+
+  test('at the last pieces, what is given back and taken at the same moment meets no error', async () => {
+    await put('last', 6);
+    for (let round = 0; round < 40; round++) {
+      const order = (n: number) => `last-${round}-${n % 3}`;
+      await Promise.all(
+        Array.from({ length: 9 }, (_, n) => {
+          if (n % 3 === 0) return free({ orderId: order(n - 3), id: 'x', low: LOW }, NOW);
+          if (n % 4 === 0) return inTx((tx) => expire(tx, LATER, { limit: 2, low: LOW }));
+          return take(order(n + round), { last: 1 + (n % 3) }, NOW);
+        }),
+      );
+      if (round % 8 === 7) await inTx((tx) => expire(tx, LATER, { limit: 100, low: LOW }));
+    }
+    await inTx((tx) => expire(tx, LATER, { limit: 100, low: LOW }));
+    assert.deepEqual(await stockOf('last'), { onHand: 6, reserved: 0 });
   });
 
   test('low stock is told once per crossing', async () => {
@@ -175,11 +199,11 @@ describe('reservations', () => {
             round.map((one) => {
               const orderId = name(one.order);
               if (one.do === 'reserve') return take(orderId, (one as { lines: Record<string, number> }).lines, NOW);
-              if (one.do === 'commit') return commit(sql(), orderId, new Date(NOW.getTime() - 1));
+              if (one.do === 'commit') return inTx((tx) => commit(tx, orderId, new Date(NOW.getTime() - 1)));
               if (one.do === 'release') return free({ orderId, id: 'x', low: LOW }, NOW);
-              if (one.do === 'giveBack') return giveBack(sql(), orderId, NOW);
-              if (one.do === 'commitExpired') return commitExpired(sql(), orderId, LATER);
-              return expire(sql(), LATER, { limit: 1, low: LOW });
+              if (one.do === 'giveBack') return inTx((tx) => giveBack(tx, orderId, NOW));
+              if (one.do === 'commitExpired') return inTx((tx) => commitExpired(tx, orderId, LATER));
+              return inTx((tx) => expire(tx, LATER, { limit: 1, low: LOW }));
             }),
           );
         }

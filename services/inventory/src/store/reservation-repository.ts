@@ -7,7 +7,9 @@
  *      +--release, giveBack--> RELEASED (a tombstone: a late reserve is refused)
  *
  * I1 stock.reserved is the sum of RESERVED reservations.  I2 reserved never exceeds on_hand (also a CHECK).  I3 each arrow is one
- * statement whose condition is the state it starts from, so a repeat does nothing.  I4 rows of stock are locked in the order of product ids.
+ * statement whose condition is the state it starts from, so a repeat does nothing.  I4 a reservation is locked before its stock, and rows of
+ * stock in the order of product ids.  I5 a change of stock is computed from the rows as they were locked: PostgreSQL checks constraints on the
+ * row of the snapshot first, so `reserved = s.reserved + n` fails on numbers that are out of date.
  */
 import type { Sql, Transaction } from '@souk/store';
 
@@ -26,29 +28,32 @@ export interface Reservation {
 const HELD = `
   held as (select l.product_id, l.quantity from r, unnest(r.product_ids, r.quantities) as l(product_id, quantity)),
   locked as (
-    select s.product_id from stock s where s.product_id in (select product_id from held) order by s.product_id for update
+    select s.* from stock s where s.product_id in (select product_id from held) order by s.product_id for update
   )`;
 
 const RESERVE = `
-  with wanted as (select * from unnest($3::text[], $4::int[]) as w(product_id, quantity)),
+  with mine as (select 1 from reservation where order_id = $1 for update),
+  wanted as (
+    select * from unnest($3::text[], $4::int[]) as w(product_id, quantity) where not exists (select 1 from mine)
+  ),
   locked as (
-    select product_id, on_hand - reserved as available, low_announced from stock
-    where product_id = any($3) order by product_id for update
+    select * from stock
+    where product_id = any($3) and not exists (select 1 from mine) order by product_id for update
   ),
   short as (
     select w.product_id from wanted w left join locked l using (product_id)
-    where coalesce(l.available, 0) < w.quantity
+    where coalesce(l.on_hand - l.reserved, 0) < w.quantity
   ),
   made as (
     insert into reservation (order_id, id, state, product_ids, quantities, expires_at)
-    select $1, $2, 'RESERVED', $3, $4, $5 where not exists (select 1 from short)
+    select $1, $2, 'RESERVED', $3, $4, $5 where not exists (select 1 from short) and not exists (select 1 from mine)
     on conflict (order_id) do nothing
     returning order_id
   ),
   taken as (
-    update stock s set reserved = s.reserved + w.quantity, version = s.version + 1,
-      low_announced = s.low_announced or s.on_hand - s.reserved - w.quantity <= $6
-    from wanted w where s.product_id = w.product_id and exists (select 1 from made)
+    update stock s set on_hand = l.on_hand, reserved = l.reserved + w.quantity, version = l.version + 1,
+      low_announced = l.low_announced or l.on_hand - l.reserved - w.quantity <= $6
+    from wanted w join locked l using (product_id) where s.product_id = w.product_id and exists (select 1 from made)
     returning s.product_id, s.on_hand - s.reserved as available
   )
   select (select array_agg(product_id) from short) as short, exists (select 1 from made) as made,
@@ -95,8 +100,8 @@ const COMMIT = `
     update reservation set state = 'COMMITTED' where order_id = $1 and state = 'RESERVED' and expires_at > $2 returning *
   ), ${HELD},
   sold as (
-    update stock s set on_hand = s.on_hand - h.quantity, reserved = s.reserved - h.quantity, version = s.version + 1
-    from held h, locked l where s.product_id = h.product_id and l.product_id = h.product_id
+    update stock s set on_hand = l.on_hand - h.quantity, reserved = l.reserved - h.quantity, version = l.version + 1
+    from held h join locked l using (product_id) where s.product_id = h.product_id
     returning s.product_id
   ),
   moved as (
@@ -117,16 +122,15 @@ const COMMIT_EXPIRED = `
     from c, unnest(c.product_ids, c.quantities) as l(product_id, quantity)
   ),
   locked as (
-    select s.product_id, s.on_hand - s.reserved as available from stock s
-    where s.product_id in (select product_id from lines) order by s.product_id for update
+    select s.* from stock s where s.product_id in (select product_id from lines) order by s.product_id for update
   ),
-  short as (select product_id from lines left join locked using (product_id) where coalesce(available, 0) + own < quantity),
+  short as (select product_id from lines left join locked using (product_id) where coalesce(on_hand - reserved, 0) + own < quantity),
   r as (
     update reservation x set state = 'COMMITTED' from c where x.order_id = c.order_id and not exists (select 1 from short) returning x.*
   ),
   sold as (
-    update stock s set on_hand = s.on_hand - l.quantity, reserved = s.reserved - l.own, version = s.version + 1
-    from lines l where s.product_id = l.product_id and exists (select 1 from r)
+    update stock s set on_hand = l.on_hand - i.quantity, reserved = l.reserved - i.own, version = l.version + 1
+    from lines i join locked l using (product_id) where s.product_id = i.product_id and exists (select 1 from r)
     returning 1
   ),
   moved as (
@@ -154,9 +158,9 @@ const RELEASE = `
     returning *
   ), ${HELD},
   freed as (
-    update stock s set reserved = s.reserved - h.quantity, version = s.version + 1,
-      low_announced = s.low_announced and s.on_hand - s.reserved + h.quantity <= $4
-    from held h, locked l, r where r.was_held and s.product_id = h.product_id and l.product_id = h.product_id
+    update stock s set on_hand = l.on_hand, reserved = l.reserved - h.quantity, version = l.version + 1,
+      low_announced = l.low_announced and l.on_hand - l.reserved + h.quantity <= $4
+    from r, held h join locked l using (product_id) where r.was_held and s.product_id = h.product_id
     returning 1
   )
   select order_id, id, state, product_ids, quantities, expires_at, (select count(*) from freed) as freed from r
@@ -189,9 +193,8 @@ export async function release(
 const GIVE_BACK = `
   with r as (update reservation set state = 'RELEASED' where order_id = $1 and state = 'COMMITTED' returning *), ${HELD},
   restocked as (
-    update stock s set on_hand = s.on_hand + h.quantity, version = s.version + 1,
-      low_announced = false
-    from held h, locked l where s.product_id = h.product_id and l.product_id = h.product_id
+    update stock s set on_hand = l.on_hand + h.quantity, reserved = l.reserved, version = l.version + 1, low_announced = false
+    from held h join locked l using (product_id) where s.product_id = h.product_id
     returning 1
   ),
   moved as (
@@ -216,12 +219,12 @@ const EXPIRE = `
     group by l.product_id
   ),
   locked as (
-    select s.product_id from stock s where s.product_id in (select product_id from held) order by s.product_id for update
+    select s.* from stock s where s.product_id in (select product_id from held) order by s.product_id for update
   ),
   freed as (
-    update stock s set reserved = s.reserved - h.quantity, version = s.version + 1,
-      low_announced = s.low_announced and s.on_hand - s.reserved + h.quantity <= $3
-    from held h, locked l where s.product_id = h.product_id and l.product_id = h.product_id
+    update stock s set on_hand = l.on_hand, reserved = l.reserved - h.quantity, version = l.version + 1,
+      low_announced = l.low_announced and l.on_hand - l.reserved + h.quantity <= $3
+    from held h join locked l using (product_id) where s.product_id = h.product_id
     returning 1
   )
   select r.*, (select count(*) from freed) as freed from r`;
