@@ -22,7 +22,7 @@ before(async () => {
   const order = await client.settled(victim.token, id);
   [victimsOrder, victimsPayment] = [order.id, order.paymentId];
 });
-after(() => shop.kill9());
+after(() => shop?.kill9());
 
 interface Refusal {
   readonly status: number;

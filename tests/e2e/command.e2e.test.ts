@@ -29,7 +29,7 @@ let shop: ShopProcess;
 before(async () => {
   shop = await startShop();
 });
-after(() => shop.kill9());
+after(() => shop?.kill9());
 
 describe('what keeps a shop from starting is said in a line:', { concurrency: 3 }, () => {
   test('its port is in use', async () => {

@@ -29,7 +29,7 @@ before(async () => {
   // The second product is soon sold out.
   for (const stock of [STOCK, 40]) initialStock.set(await client.product(stock), stock);
 });
-after(() => shop.kill9());
+after(() => shop?.kill9());
 
 /** Every buyer orders, one order after the other, until the shop is gone or the time is over. */
 async function buy(untilMs: number): Promise<Wish[]> {

@@ -59,7 +59,7 @@ before(async () => {
     buyers[kind as Kind] = await Promise.all(Array.from({ length: AT_ONCE }, () => client.buyer(card)));
   initialStock.set(await client.product(STOCK), STOCK);
 });
-after(() => shop.kill9());
+after(() => shop?.kill9());
 
 const hit = async (): Promise<void> => {
   shop.signal('SIGUSR2');

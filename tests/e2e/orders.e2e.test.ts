@@ -13,7 +13,7 @@ before(async () => {
   shop = await startShop();
   client = shopClient(shop);
 });
-after(() => shop.kill9());
+after(() => shop?.kill9());
 
 async function product(stock: number, price?: number): Promise<string> {
   const id = await client.product(stock, price);

@@ -49,6 +49,13 @@ const SETTINGS = [
   '--log.format=json',
 ];
 
+/** A setting that is given takes the place of ours. */
+function settingsWith(args: readonly string[]): string[] {
+  const nameOf = (setting: string) => setting.split('=')[0];
+  const given = new Set(args.map(nameOf));
+  return [...SETTINGS.filter((setting) => !given.has(nameOf(setting))), ...args];
+}
+
 /** Starts a shop and waits until it is open. */
 export async function startShop(options: StartShopOptions = {}): Promise<ShopProcess> {
   const folder = options.folder ?? scratchFolder();
@@ -60,7 +67,7 @@ export async function startShop(options: StartShopOptions = {}): Promise<ShopPro
   const start = async (): Promise<void> => {
     const begun = performance.now();
     const command = given.entry === undefined ? [soukCommand, 'up'] : [given.entry];
-    running = startNode([...command, ...SETTINGS, ...(given.args ?? [])], {
+    running = startNode([...command, ...settingsWith(given.args ?? [])], {
       cwd: folder,
       env: { SOUK_DATA: folder, SOUK_ADMIN_PASSWORD: ADMIN_PASSWORD, ...given.env },
     });
