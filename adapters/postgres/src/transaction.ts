@@ -250,11 +250,14 @@ class Attempt implements Transaction {
   }
 }
 
+/**
+ * A statement is cancelled when its call's deadline passes. Where the deadline is near, the server is told as well: its limit holds even
+ * when this process is too busy to cancel in time. Saying so costs as much as a small statement, so it is not said of distant ones.
+ */
+const NEAR_MS = 5000;
+
 function beginText({ isolation, readOnly }: TransactionOptions, ctx: Context): string {
   const begin = `BEGIN${isolation === undefined || isolation === 'read committed' ? '' : ` ISOLATION LEVEL ${isolation}`}${readOnly ? ' READ ONLY' : ''}`;
-  const leftMs = Math.min(ctx.remainingMs(), 2_147_483_647);
-  // The server's own limit holds when this process is frozen and can cancel nothing.
-  return ctx.deadlineMs === Number.POSITIVE_INFINITY
-    ? begin
-    : `${begin}; SET LOCAL statement_timeout = ${Math.max(1, Math.ceil(leftMs))}`;
+  const leftMs = ctx.remainingMs();
+  return leftMs > NEAR_MS ? begin : `${begin}; SET LOCAL statement_timeout = ${Math.max(1, Math.ceil(leftMs))}`;
 }

@@ -91,7 +91,9 @@ async function runStep(ctx: Context, handle: SagaHandle, env: RunnerEnv, group: 
 
     if (outcome.is === 'done') {
       handle.note({ kind: 'STEP_DONE', step: name, attempt: number, result: outcome.result });
-      return group.turned === undefined ? handle.flush() : undefined;
+      // A read that found nothing to hand on may be done again after a crash: its record goes with the next one.
+      const canWait = step.kind === 'read' && outcome.result === undefined;
+      return group.turned === undefined && !canWait ? handle.flush() : undefined;
     }
     const error = recordError(outcome.error);
     const { aborted } = signal;

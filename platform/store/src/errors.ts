@@ -94,8 +94,6 @@ export function fromSqlState(failure: SqlFailure): SoukError {
     case '53100':
       return storeErrors.STORAGE_FULL({}, { cause });
     case '25P03':
-    // Read only: a server that is being taken over by its standby.
-    case '25006':
       return storeErrors.UNAVAILABLE({}, { cause });
   }
   switch (sqlState.slice(0, 2)) {

@@ -7,9 +7,8 @@ import {
   OrderShippedSchema,
 } from '@souk/contracts/orders/v1/events';
 import { OrderService } from '@souk/contracts/orders/v1/orders';
-import { PaymentCapturedSchema, PaymentRefundedSchema, PaymentVoidedSchema } from '@souk/contracts/payments/v1/events';
+import { PaymentRefundedSchema, PaymentVoidedSchema } from '@souk/contracts/payments/v1/events';
 import {
-  ShipmentArrangedSchema,
   ShipmentCancelledSchema,
   ShipmentDeliveredSchema,
   ShipmentDispatchedSchema,
@@ -49,10 +48,8 @@ export const orders = defineService({
     OrderCancelledSchema,
   ],
   consumes: [
-    on(PaymentCapturedSchema, (deps: OrdersDeps) => followPayment(deps, 'CAPTURED')),
     on(PaymentVoidedSchema, (deps: OrdersDeps) => followPayment(deps, 'VOIDED')),
     on(PaymentRefundedSchema, (deps: OrdersDeps) => followPayment(deps, 'REFUNDED')),
-    on(ShipmentArrangedSchema, (deps: OrdersDeps) => followShipment(deps, 'arranged')),
     on(ShipmentDispatchedSchema, (deps: OrdersDeps) => followShipment(deps, 'dispatched')),
     on(ShipmentDeliveredSchema, (deps: OrdersDeps) => followShipment(deps, 'delivered')),
     on(ShipmentCancelledSchema, (deps: OrdersDeps) => followShipment(deps, 'cancelled')),

@@ -9,6 +9,7 @@ import { orderErrors } from '../errors.ts';
 import { findAddresses } from '../store/address-book.ts';
 import { findOrder } from '../store/order-view.ts';
 import { confirmOrder } from '../usecases/confirm-order.ts';
+import { recordProgress } from '../usecases/record-progress.ts';
 import { rejectOrder } from '../usecases/reject-order.ts';
 
 /** No personal data: the address is read when it is needed. The saga has the id of its order. */
@@ -24,8 +25,8 @@ export type PlaceOrderInput = {
  *
  *   check-user -> reserve-stock -> authorize-payment -> confirm-order -> capture-payment + commit-stock -> arrange-shipping
  *      read        undo: release     undo: void            pivot              retriable, in parallel            retriable
- *   -> award-points -> notify
- *        retriable     retriable
+ *   -> record-progress + award-points -> notify
+ *        retriable, in parallel          retriable
  *
  * Every participant takes the order's id as the identity of the work, so repeats do nothing.
  */
@@ -36,7 +37,6 @@ export const placeOrderSaga = saga<OrdersDeps, PlaceOrderInput>('place-order', 1
     run: async (ctx, { input }, deps) => {
       const { active } = await deps.calls.users.checkUser(ctx, { userId: input.userId });
       if (!active) throw orderErrors.USER_INACTIVE();
-      return {};
     },
   })
   .step('reserve-stock', {
@@ -106,17 +106,24 @@ export const placeOrderSaga = saga<OrdersDeps, PlaceOrderInput>('place-order', 1
       return { shipmentId: id };
     },
   })
-  .step('award-points', {
-    kind: 'retriable',
-    run: async (ctx, { sagaId, input }, deps) => {
-      const { points } = await deps.calls.loyalty.awardPoints(ctx, {
-        orderId: sagaId,
-        userId: input.userId,
-        amount: moneyMessage(input.total),
-      });
-      return { points };
-    },
-  })
+  .parallel((group) =>
+    group
+      .step('record-progress', {
+        kind: 'retriable',
+        run: (ctx, { sagaId, results }, deps) => recordProgress(ctx, deps, sagaId, results['capture-payment'].status),
+      })
+      .step('award-points', {
+        kind: 'retriable',
+        run: async (ctx, { sagaId, input }, deps) => {
+          const { points } = await deps.calls.loyalty.awardPoints(ctx, {
+            orderId: sagaId,
+            userId: input.userId,
+            amount: moneyMessage(input.total),
+          });
+          return { points };
+        },
+      }),
+  )
   .step('notify', {
     kind: 'retriable',
     run: async (ctx, { sagaId, input, results }, deps) => {

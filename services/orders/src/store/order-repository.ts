@@ -24,12 +24,15 @@ export interface OrderRepository {
   /**
    * Loads the order, decides, appends what follows and brings the view up to date, in the caller's transaction.
    *
-   * @param command What to do with the order as it is; undefined: nothing.
-   *
+   * @param command What to do with the order as it is, one thing after the other; undefined: nothing.
    * @throws ORDERS_NOT_FOUND, ORDERS_ILLEGAL_TRANSITION, EVENTSTORE_WRONG_VERSION when another change came first: run the
    * transaction again
    */
-  change(tx: Transaction, orderId: string, command: (order: Order) => OrderCommand | undefined): Promise<Change>;
+  change(
+    tx: Transaction,
+    orderId: string,
+    command: (order: Order) => OrderCommand | readonly OrderCommand[] | undefined,
+  ): Promise<Change>;
   /** Runs `work` in a transaction, again when another change of the same order came first. */
   retrying<T>(ctx: Context, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** @throws ORDERS_NOT_FOUND */
@@ -61,11 +64,15 @@ export function createOrderRepository(db: Database, eventStore: EventStore): Ord
     change: async (tx, orderId, command) => {
       const before = fold(await load(tx, orderId));
       if (before === undefined) throw orderErrors.NOT_FOUND({ id: orderId });
-      const wanted = command(before);
-      const events = wanted ? decide(before, wanted) : [];
-      if (events.length === 0) return { before, after: before, events };
+      const events: OrderEvent[] = [];
+      let after = before;
+      for (const wanted of [command(before) ?? []].flat()) {
+        const decided = decide(after, wanted);
+        after = decided.reduce(evolve, after);
+        events.push(...decided);
+      }
+      if (events.length === 0) return { before, after, events };
       await append(tx, orderId, events, before.version);
-      const after = events.reduce(evolve, before);
       writeView(tx, after);
       if (hasEnded(after) && !hasEnded(before)) eraseForgotten(tx, after);
       return { before, after, events };

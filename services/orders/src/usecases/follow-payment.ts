@@ -1,4 +1,4 @@
-import type { PaymentCaptured, PaymentRefunded, PaymentVoided } from '@souk/contracts/payments/v1/events';
+import type { PaymentRefunded, PaymentVoided } from '@souk/contracts/payments/v1/events';
 import type { Context } from '@souk/kernel';
 import type { Delivery } from '@souk/messaging';
 import type { OrdersDeps } from '../deps.ts';
@@ -7,7 +7,7 @@ import type { PaymentStatus } from '../domain/order.ts';
 /** Notes in the order what happened to its money. Payments without an order, such as manual charges, are none of its business. */
 export const followPayment =
   (deps: OrdersDeps, paymentStatus: PaymentStatus) =>
-  async (_ctx: Context, event: PaymentCaptured | PaymentVoided | PaymentRefunded, delivery: Delivery) => {
+  async (_ctx: Context, event: PaymentVoided | PaymentRefunded, delivery: Delivery) => {
     if (event.orderId === '') return;
     // A part of the money given back leaves the order paid.
     if (event.$typeName === 'souk.payments.v1.PaymentRefunded' && !event.full) return;

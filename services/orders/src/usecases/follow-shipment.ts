@@ -7,7 +7,6 @@ import { announceProgress } from './order-progress.ts';
 
 /** What shipping reports, in the order's terms. */
 const COMMANDS = {
-  arranged: { type: 'RecordFulfilment', fulfilmentStatus: 'PREPARING' },
   dispatched: { type: 'Ship', reason: 'DISPATCHED' },
   delivered: { type: 'Deliver', reason: 'DELIVERED' },
   cancelled: { type: 'RecordFulfilment', fulfilmentStatus: 'RETURNED' },
