@@ -163,6 +163,9 @@ function driverConfig({ address, applicationName, options }: ConnectionInit): pg
     database: address.database,
     ssl: address.tls === undefined ? false : { rejectUnauthorized: address.tls === 'verify' },
     application_name: applicationName,
+    // Texts are constants whose values do not change what plan is good; planning anew for each set of values costs more than most
+    // statements. A text that wants different plans for different values is two texts.
+    options: '-c plan_cache_mode=force_generic_plan',
     idle_in_transaction_session_timeout: options.idleInTransactionMs,
     keepAlive: true,
     // A transaction sends BEGIN and its first statement together; a session is never shared, so nothing else is in between.

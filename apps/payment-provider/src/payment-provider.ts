@@ -63,7 +63,7 @@ export function createPaymentProvider(options: PaymentProviderOptions): PaymentP
     faults,
     slowMs: settings.slow,
     onLateFailure,
-    onCommit: webhooks.wake,
+    onCommit: webhooks.committed,
   });
   const server = createHttpServer({ api, apiKey: settings.apiKey, faults, log });
   return {

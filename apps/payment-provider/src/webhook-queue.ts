@@ -17,6 +17,8 @@ export interface WebhookQueue {
   add(type: WebhookType, charge: Charge): void;
   /** Sends what is due. */
   wake(): void;
+  /** After each commit: sends what it added, if anything. */
+  committed(): void;
   readonly waiting: number;
   stop(): Promise<void>;
 }
@@ -81,6 +83,9 @@ export function createWebhookQueue(options: {
     postpone.run(now + delayMs, event.sequence);
   };
 
+  /** Whether an event was added since the last commit. */
+  let added = false;
+
   const wake = (): void => {
     if (stopped || wanted.size === 0 || faults.holdWebhooks) return;
     timer?.cancel();
@@ -104,6 +109,7 @@ export function createWebhookQueue(options: {
   return {
     add: (type, charge) => {
       if (!wanted.has(type)) return;
+      added = true;
       const now = runtime.clock.now();
       const sequence = Number(insert.run('', now, now).lastInsertRowid);
       const createdAt = new Date(now).toISOString();
@@ -111,6 +117,11 @@ export function createWebhookQueue(options: {
       setBody.run(JSON.stringify(event), sequence);
     },
     wake,
+    committed: () => {
+      if (!added) return;
+      added = false;
+      wake();
+    },
     get waiting() {
       return Number(total.get()?.n);
     },

@@ -71,6 +71,7 @@ CREATE FUNCTION souk.saga_write(me text, my_epoch int8, writes json, extend_ms i
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
   w record;
+  moved text[] := '{}';
 BEGIN
   accepted := '{}';
   IF extend_ms IS NULL THEN
@@ -96,10 +97,7 @@ BEGIN
            wake_at = CASE WHEN w.status = 'RUNNING' THEN g.wake_at ELSE to_timestamp(w.wake / 1000.0) END
      WHERE g.id = w.id AND g.owner = me AND g.epoch = w.epoch AND g.seq = w.base;
     IF FOUND THEN
-      INSERT INTO souk.saga_journal (saga_id, seq, kind, step, attempt, epoch, body)
-      SELECT w.id, r.seq, r.kind, r.step, r.attempt, w.epoch, r.body
-        FROM json_to_recordset(w.records) AS r (seq int4, kind int2, step text, attempt int4, body jsonb);
-      accepted := accepted || w.id;
+      moved := moved || w.id;
     -- A write whose answer was lost is sent again: its last record is there, with the epoch that only its owner had.
     ELSIF w.many > 0 AND EXISTS (
       SELECT FROM souk.saga_journal k WHERE k.saga_id = w.id AND k.seq = w.base + w.many AND k.epoch = w.epoch
@@ -107,6 +105,14 @@ BEGIN
       accepted := accepted || w.id;
     END IF;
   END LOOP;
+
+  -- A saga is in a batch once, so its records are those of its one write.
+  INSERT INTO souk.saga_journal (saga_id, seq, kind, step, attempt, epoch, body)
+  SELECT x.id, r.seq, r.kind, r.step, r.attempt, x.epoch, r.body
+    FROM json_to_recordset(writes) AS x (id text, epoch int8, records json),
+         json_to_recordset(x.records) AS r (seq int4, kind int2, step text, attempt int4, body jsonb)
+   WHERE x.id = ANY (moved);
+  accepted := accepted || moved;
 END $$;
 `;
 

@@ -86,6 +86,9 @@ export async function findOrderPoints(sql: Sql, orderId: string): Promise<{ user
   return { userId: rows[0]?.user_id ?? '', points: rows[0]?.points ?? 0 };
 }
 
+/** The largest id there can be. */
+const AFTER_ALL = '9223372036854775807';
+
 /** A user's entries, newest first. @param before Only entries with a smaller id. */
 export async function listEntries(
   sql: Sql,
@@ -93,8 +96,8 @@ export async function listEntries(
 ): Promise<PointsEntry[]> {
   const { rows } = await sql.query<PointsEntry>(
     `select id, order_id, points, reason, at from points_entry
-     where user_id = $1 and ($2::bigint is null or id < $2) order by id desc limit $3`,
-    [query.userId, query.before ?? null, query.limit],
+     where user_id = $1 and id < $2 order by id desc limit $3`,
+    [query.userId, query.before ?? AFTER_ALL, query.limit],
   );
   return rows;
 }

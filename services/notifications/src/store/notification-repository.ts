@@ -63,16 +63,25 @@ export async function findByDedupKey(sql: Sql, dedupKey: string): Promise<Notifi
   return rows;
 }
 
+/** Greater than every id. */
+const AFTER_ALL = 'ntf_~';
+
 /** Newest first. @param query.userId undefined: everybody's. @param query.before Only those with a smaller id. */
 export async function listNotifications(
   sql: Sql,
   query: { userId: string | undefined; before: string | undefined; limit: number },
 ): Promise<Notification[]> {
-  const { rows } = await sql.query<Notification>(
-    `select * from notification where ($1::text is null or user_id = $1) and ($2::text is null or id < $2)
-     order by id desc limit $3`,
-    [query.userId ?? null, query.before ?? null, query.limit],
-  );
+  const { userId, before = AFTER_ALL, limit } = query;
+  const { rows } =
+    userId === undefined
+      ? await sql.query<Notification>('select * from notification where id < $1 order by id desc limit $2', [
+          before,
+          limit,
+        ])
+      : await sql.query<Notification>(
+          'select * from notification where user_id = $1 and id < $2 order by id desc limit $3',
+          [userId, before, limit],
+        );
   return rows;
 }
 

@@ -7,7 +7,6 @@ import type { OrdersDeps } from '../deps.ts';
 import type { Money } from '../domain/order.ts';
 import { orderErrors } from '../errors.ts';
 import { findAddresses } from '../store/address-book.ts';
-import { findOrder } from '../store/order-view.ts';
 import { confirmOrder } from '../usecases/confirm-order.ts';
 import { recordProgress } from '../usecases/record-progress.ts';
 import { rejectOrder } from '../usecases/reject-order.ts';
@@ -128,7 +127,7 @@ export const placeOrderSaga = saga<OrdersDeps, PlaceOrderInput>('place-order', 1
     kind: 'retriable',
     run: async (ctx, { sagaId, input, results }, deps) => {
       // Cancelled in the meantime: its customer was told so, and must not read the good news after it.
-      if ((await findOrder(deps.db.at(ctx), sagaId))?.status === 'CANCELLED') return {};
+      if (results['record-progress'].status === 'CANCELLED') return {};
       await deps.calls.notifications.notify(ctx, {
         userId: input.userId,
         template: 'order-confirmed',

@@ -34,17 +34,20 @@ export interface OrderPosition {
   readonly id: string;
 }
 
-const AFTER = '($2::timestamptz is null or (created_at, id) < ($2, $3))';
+/** Before every order: where the first page begins. */
+const FIRST: OrderPosition = { createdAt: 'infinity', id: '' };
 
 /** A user's orders, newest first. */
 export async function listUserOrders(
   sql: Sql,
   query: { userId: string; status: string | undefined; after: OrderPosition | undefined; limit: number },
 ): Promise<Order[]> {
+  const { createdAt, id } = query.after ?? FIRST;
   const { rows } = await sql.query<{ state: Order }>(
-    `select state from order_view where user_id = $1 and ${AFTER} and ($4::text is null or status = $4)
+    `select state from order_view
+     where user_id = $1 and (created_at, id) < ($2::timestamptz, $3) and ($4::text is null or status = $4)
      order by created_at desc, id desc limit $5`,
-    [query.userId, query.after?.createdAt ?? null, query.after?.id ?? null, query.status ?? null, query.limit],
+    [query.userId, createdAt, id, query.status ?? null, query.limit],
   );
   return rows.map(({ state }) => state);
 }
@@ -54,13 +57,24 @@ export async function listOrders(
   sql: Sql,
   query: { status: string | undefined; after: OrderPosition | undefined; limit: number },
 ): Promise<Order[]> {
-  const { rows } = await sql.query<{ state: Order }>(
-    `select state from order_view where ($1::text is null or status = $1) and ${AFTER}
-     order by created_at desc, id desc limit $4`,
-    [query.status ?? null, query.after?.createdAt ?? null, query.after?.id ?? null, query.limit],
-  );
+  const { createdAt, id } = query.after ?? FIRST;
+  const { rows } =
+    query.status === undefined
+      ? // Ids sort by the time they were made.
+        await sql.query<{ state: Order }>('select state from order_view where id < $1 order by id desc limit $2', [
+          query.after?.id ?? AFTER_ALL,
+          query.limit,
+        ])
+      : await sql.query<{ state: Order }>(
+          `select state from order_view where status = $1 and (created_at, id) < ($2::timestamptz, $3)
+           order by created_at desc, id desc limit $4`,
+          [query.status, createdAt, id, query.limit],
+        );
   return rows.map(({ state }) => state);
 }
+
+/** Greater than every id. */
+const AFTER_ALL = 'ord_~';
 
 export interface UserFigures {
   readonly status: string;
