@@ -4,13 +4,13 @@ import { virtualRuntime } from '@souk/kernel';
 import { createExpiringCache } from './expiring-cache.ts';
 
 /** A cache of numbers whose weight is their value, and a load that counts its calls and takes virtual time. */
-function world(capacity = 100, sparing = true) {
+function world(capacity = 100, sparing = true, ttlMs = 1_000) {
   const runtime = virtualRuntime();
   const cache = createExpiringCache<number>({
     clock: runtime.clock,
     capacity,
     weightOf: (value) => value,
-    ttlMsOf: () => 1_000,
+    ttlMsOf: () => ttlMs,
     sparing,
   });
   let loads = 0;
@@ -69,12 +69,12 @@ test('a write ends quick values at once, and a load that was under way is not ke
 });
 
 test('a dear value outlives writes for twenty times as long as it took', async () => {
-  const { cache, load, runtime } = world();
-  const dear = cache.get('a', load(1, 40));
-  await runtime.advance(40);
+  const { cache, load, runtime } = world(100, true, 60_000);
+  const dear = cache.get('a', load(1, 400));
+  await runtime.advance(400);
   await dear;
   cache.invalidate();
-  await runtime.advance(799);
+  await runtime.advance(7999);
   assert.equal(await cache.get('a', load(2)), 1);
   cache.invalidate();
   await runtime.advance(1);

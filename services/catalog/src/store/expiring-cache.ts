@@ -18,7 +18,7 @@ export interface ExpiringCache<TValue> {
   /** Until when a value is reused, in milliseconds of the monotonic clock; 0 for one that is not kept. */
   expiryOf(key: string): number;
   /**
-   * Something changed: all values are forgotten. In a sparing cache, one that took longer than 5 ms serves on for twenty times as long as
+   * Something changed: all values are forgotten. In a sparing cache, one that took longer than 250 ms serves on for twenty times as long as
    * it took, so that steady writes cannot make computing it take more than a twentieth of the time.
    */
   invalidate(): void;
@@ -32,7 +32,7 @@ interface Entry<TValue> {
   weight: number;
 }
 
-const QUICK_MS = 5;
+const QUICK_MS = 250;
 const GRACE = 20;
 
 export function createExpiringCache<TValue>(options: ExpiringCacheOptions<TValue>): ExpiringCache<TValue> {
