@@ -10,12 +10,7 @@ export const catalogMigrations: readonly Migration[] = [
     // name_key is made by the service (case and accents folded) and compares by code point, so that pages do not depend on the
     // collations of the server. search_name is kept beside search so that "all words in the name" has an index and statistics of its own.
     // What the GIN indexes put off until later stays below 64 kB, because every search reads it.
-    // Queries are written so that one plan suits all their values; planning each anew would cost more than running most of them. The setting holds for
-    // connections made after this.
     sql: `
-      do $$ begin
-        execute format('alter database %I set plan_cache_mode = force_generic_plan', current_database());
-      end $$;
       create extension if not exists unaccent;
       create extension if not exists pg_trgm;
       create text search configuration souk_search (copy = pg_catalog.english);
