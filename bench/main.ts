@@ -10,6 +10,8 @@ export interface Bench {
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   startup: async () => (await import('./cases/startup.ts')).startup,
   checkout: async () => (await import('./cases/checkout.ts')).checkout,
+  saga: async () => (await import('./cases/saga.ts')).sagas,
+  events: async () => (await import('./cases/events.ts')).events,
   catalog: async () => (await import('./cases/catalog.ts')).catalog,
 };
 

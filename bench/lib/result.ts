@@ -43,6 +43,17 @@ export const alone = (bench: string, name: string, metric: string, unit: string,
   runs: runs.length,
 });
 
+/**
+ * A figure beside a peer's.
+ *
+ * @param better Which of two figures is the better one.
+ */
+export function beside(alone: Result, peer: string, theirs: readonly number[], better: 'higher' | 'lower'): Result {
+  const other = median(theirs);
+  const ratio = better === 'higher' ? alone.ours / other : other / alone.ours;
+  return { ...alone, peer, theirs: round(other), ratio: Number(ratio.toFixed(2)) };
+}
+
 export function printTable(results: readonly Result[]): void {
   const header = ['case', 'metric', 'ours', 'spread', 'peer', 'theirs', 'ratio', 'runs'];
   const rows = results.map((one) => [

@@ -113,6 +113,7 @@ const forbidden: Record<string, readonly [path: string, source: string, told: Re
     "import { x } from '@souk/store';",
     /domain code does no I\/O/,
   ],
+  'a service in a bench': ['bench/a.ts', "import { x } from '@souk/service-users';", /starts an app as its users do/],
   'a service in a tool': ['tools/a.ts', "import { x } from '@souk/service-users';", /tools know contracts/],
 };
 

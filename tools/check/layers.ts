@@ -118,8 +118,12 @@ function layerProblem(module: Module, target: Package, specifier: string): strin
   return undefined;
 }
 
-/** Modules outside of every package: the repository's tools. */
+/** Modules outside of every package: the repository's tools, and benches, which put together what they measure. */
 function rootProblem(module: Module, target: Package, specifier: string): string | undefined {
+  if (module.path.startsWith('bench/')) {
+    if (['contracts', 'platform', 'adapters'].includes(target.kind)) return undefined;
+    return `bench imports ${specifier}: a bench measures the platform and its adapters; it starts an app as its users do`;
+  }
   if (target.kind === 'contracts' || (target.kind === 'platform' && rankOf(target) <= 1)) return undefined;
   return `${module.path.split('/')[0]} imports ${specifier}: tools know contracts and platform up to rank 1 only`;
 }
