@@ -32,7 +32,7 @@ const BUF = createRequire(import.meta.url).resolve('@bufbuild/buf/bin/buf');
 const buf = (...args: string[]): Buffer =>
   execFileSync(process.execPath, [BUF, ...args], { cwd: ROOT, maxBuffer: 64 * 1024 * 1024 });
 
-const ID_PREFIXES = ['usr', 'prd', 'ord', 'pm', 'pay', 'rfd', 'shp', 'ntf', 'rsv'];
+const ID_PREFIXES = ['usr', 'prd', 'ord', 'pm', 'pay', 'rfd', 'shp', 'ntf', 'rsv', 'job'];
 /** Reached at an address that its standard prescribes. */
 const WELL_KNOWN = '/.well-known/jwks.json';
 
@@ -59,9 +59,9 @@ before(() => {
 });
 
 describe('methods', () => {
-  it('exist for eight services', () => {
+  it('exist for eight services and for those who operate them', () => {
     const packages = new Set(methods.map((method) => method.parent.file.proto.package.split('.')[1]));
-    const expected = 'catalog inventory loyalty notifications orders payments shipping users';
+    const expected = 'admin catalog inventory loyalty notifications orders payments shipping users';
     assert.equal([...packages].sort().join(' '), expected);
   });
 

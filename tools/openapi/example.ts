@@ -33,6 +33,8 @@ function fieldExample(field: DescField, seen: readonly DescMessage[]): Json | un
     if (given !== undefined) return given;
     if (field.enum !== undefined) return enumExample(field.enum);
     if (field.message?.typeName === 'google.protobuf.Timestamp') return INSTANT;
+    // Any JSON: an example would say nothing.
+    if (field.message?.typeName === 'google.protobuf.Value') return undefined;
     if (field.message !== undefined) {
       return seen.includes(field.message) ? undefined : messageExample(field.message, new Set(), seen);
     }

@@ -47,8 +47,13 @@ function scalarSchema(scalar: ScalarType): JsonObject {
   }
 }
 
-const messageSchema = (desc: DescMessage): JsonObject =>
-  desc.typeName === 'google.protobuf.Timestamp' ? { type: 'string', format: 'date-time' } : reference(desc);
+/** Types whose JSON is not an object of their fields. A `Value` is any JSON: the empty schema. */
+const WELL_KNOWN: { readonly [typeName: string]: JsonObject } = {
+  'google.protobuf.Timestamp': { type: 'string', format: 'date-time' },
+  'google.protobuf.Value': {},
+};
+
+const messageSchema = (desc: DescMessage): JsonObject => WELL_KNOWN[desc.typeName] ?? reference(desc);
 
 /** Keywords for one value of the field: an element, where the field is a list. */
 function valueKeywords(field: DescField): JsonObject {
