@@ -4,9 +4,9 @@ import { createSmtpTransport } from '@souk/adapter-smtp';
 import { CatalogService } from '@souk/contracts/catalog/v1/catalog';
 import { InventoryService } from '@souk/contracts/inventory/v1/inventory';
 import { UserService } from '@souk/contracts/users/v1/users';
-import { createHost, createHttpServer, type Host } from '@souk/host';
+import { type AnyService, createHost, createHttpServer, type Host } from '@souk/host';
 import { type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
-import { createInProcessBus } from '@souk/messaging';
+import { type Bus, createInProcessBus } from '@souk/messaging';
 import type { Interceptor } from '@souk/rpc';
 import { randomToken } from '@souk/security';
 import type { TelemetryHub } from '@souk/telemetry';
@@ -26,6 +26,10 @@ export interface ShopOptions {
   readonly serviceUrls?: Readonly<Record<string, string>>;
   /** Around every call to a service, as for a test that wants to see what happens when one fails. */
   readonly interceptors?: readonly Interceptor[];
+  /** More services beside those of the shop. */
+  readonly services?: readonly AnyService[];
+  /** Put around the bus, as for a test that wants events to come late or twice. */
+  readonly aroundBus?: (bus: Bus) => Bus;
   /** Told what is being done, for people who wait. */
   readonly onProgress?: (step: string) => void;
 }
@@ -100,9 +104,9 @@ export function createShop(options: ShopOptions): Shop {
   const host = createHost({
     runtime,
     telemetry,
-    services: Object.values(createServices(smtp ? { EMAIL: smtp } : {})),
+    services: [...Object.values(createServices(smtp ? { EMAIL: smtp } : {})), ...(options.services ?? [])],
     databases,
-    bus: createInProcessBus({ runtime }),
+    bus: (options.aroundBus ?? ((bus) => bus))(createInProcessBus({ runtime })),
     settings: serviceSettings,
     interceptors: options.interceptors ?? [],
     lifecycle,

@@ -1,0 +1,176 @@
+// Two shops on one PostgreSQL and one payment provider, all in processes of their own, and ways to hurt them.
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createEmbeddedPostgres, type EmbeddedAddress } from '@souk/adapter-embedded-postgres';
+import { toUrl } from '@souk/adapter-postgres';
+import { silentLogger, systemRuntime } from '@souk/kernel';
+import pg from 'pg';
+import { fillFolder } from './cluster-cache.ts';
+import { ADMIN_PASSWORD } from './shop.ts';
+import { endLeftBehind, postmasterOf, type Running, repository, scratchFolder, startNode } from './shop-process.ts';
+
+export interface ChaosShop {
+  readonly name: string;
+  readonly url: string;
+  readonly alive: boolean;
+  start(): Promise<void>;
+  kill9(): Promise<void>;
+  /** Stops the whole process, as a machine does that swaps or migrates, and lets it go on. */
+  freeze(ms: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface ChaosSystem {
+  readonly shops: readonly ChaosShop[];
+  /** Where the provider keeps its book. */
+  readonly folder: string;
+  readonly adminPassword: string;
+  /** A statement in a service's database, as the administrator of the server. */
+  query<TRow>(service: string, sql: string, values?: readonly unknown[]): Promise<TRow[]>;
+  /** @param how `immediate`: as after a power cut; `fast`: in good order. It is away for `ms`. */
+  restartPostgres(how: 'SIGKILL' | 'SIGQUIT' | 'SIGINT', ms: number): Promise<void>;
+  /** Lines that the shops logged as errors. */
+  faults(): readonly string[];
+  stop(): Promise<void>;
+}
+
+const API_KEY = 'chaos-api-key-0123456789';
+const WEBHOOK_SECRET = 'chaos-webhook-secret-0123456789';
+
+export async function startChaosSystem(args: readonly string[], seed: number): Promise<ChaosSystem> {
+  const folder = scratchFolder();
+  const runtime = systemRuntime();
+  await fillFolder(folder, runtime);
+  const embedded = createEmbeddedPostgres({ folder, runtime, log: silentLogger });
+  const admin: EmbeddedAddress = await embedded.start();
+  const databaseUrl = toUrl(admin);
+
+  const ports = [await freePort(), await freePort()];
+  const provider = startNode([join(repository, 'apps/payment-provider/src/main.ts')], {
+    cwd: folder,
+    env: {
+      PROVIDER_FILE: join(folder, 'payment-provider.sqlite'),
+      PROVIDER_API_KEY: API_KEY,
+      PROVIDER_WEBHOOK_URL: `http://127.0.0.1:${ports[0]}/api/v1/webhooks/payments/simulator`,
+      PROVIDER_WEBHOOK_SECRET: WEBHOOK_SECRET,
+      PROVIDER_WEBHOOK_TWICE: 'true',
+    },
+  });
+  const providerUrl = (await provider.says(/^(http:\S+)$/m))[1] as string;
+
+  const faults: string[] = [];
+  const shops = ports.map((port, index) =>
+    chaosShop(`shop ${index + 1}`, port, faults, () =>
+      startNode([join(repository, 'tests/support/chaos-worker.ts'), ...args], {
+        cwd: folder,
+        env: {
+          PORT: String(port),
+          SOUK_DATA: folder,
+          DATABASE_URL: databaseUrl,
+          SOUK_ADMIN_PASSWORD: ADMIN_PASSWORD,
+          PROVIDER_EMBEDDED: 'false',
+          PAYMENTS_PROVIDER_URL: providerUrl,
+          PAYMENTS_PROVIDER_API_KEY: API_KEY,
+          PAYMENTS_WEBHOOK_SECRETS: WEBHOOK_SECRET,
+          CHAOS_SEED: String(seed + index),
+        },
+      }),
+    ),
+  );
+  // One after the other: the first fills the catalog.
+  for (const shop of shops) await shop.start();
+
+  return {
+    shops,
+    folder,
+    adminPassword: ADMIN_PASSWORD,
+    query: async (service, sql, values = []) => {
+      const client = new pg.Client({ connectionString: toUrl({ ...admin, database: `souk_${service}` }) });
+      await client.connect();
+      try {
+        return (await client.query(sql, [...values])).rows;
+      } finally {
+        await client.end();
+      }
+    },
+    restartPostgres: async (how, ms) => {
+      const pid = postmasterOf(folder);
+      if (how !== 'SIGINT') {
+        // The embedded server notices, and starts it again.
+        if (pid !== undefined) process.kill(pid, how);
+        await sleep(ms);
+        return;
+      }
+      await embedded.stop();
+      await sleep(ms);
+      await embedded.start();
+    },
+    faults: () => faults,
+    stop: async () => {
+      await Promise.all(shops.map((shop) => shop.stop()));
+      provider.signal('SIGTERM');
+      await provider.exit;
+      await embedded.stop();
+      await endLeftBehind(folder);
+    },
+  };
+}
+
+function chaosShop(name: string, port: number, faults: string[], launch: () => Running): ChaosShop {
+  let running: Running | undefined;
+  const noteFaults = (): void => {
+    for (const line of running?.output().split('\n') ?? [])
+      if (line.includes('"level":50') || !/^(\{|The shop|$)/.test(line)) faults.push(`${name}: ${line.slice(0, 600)}`);
+  };
+  const ended = async (): Promise<void> => {
+    await running?.exit;
+    noteFaults();
+    running = undefined;
+  };
+  return {
+    name,
+    url: `http://127.0.0.1:${port}`,
+    get alive() {
+      return running !== undefined;
+    },
+    start: async () => {
+      for (let attempt = 1; ; attempt++) {
+        running = launch();
+        try {
+          await running.says(/The shop is open/, 60_000);
+          return;
+        } catch (error) {
+          // PostgreSQL may be away just now.
+          running.signal('SIGKILL');
+          await ended();
+          if (attempt === 5) throw error;
+          await sleep(1_000);
+        }
+      }
+    },
+    kill9: async () => {
+      running?.signal('SIGKILL');
+      await ended();
+    },
+    freeze: async (ms) => {
+      running?.signal('SIGSTOP');
+      await sleep(ms);
+      running?.signal('SIGCONT');
+    },
+    stop: async () => {
+      running?.signal('SIGTERM');
+      await ended();
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}

@@ -1,0 +1,61 @@
+// Takes a safeguard out of a running system, in its database: what the auditor must then notice.
+
+import type { ChaosSystem } from './chaos-system.ts';
+
+export type Safeguard = 'fence' | 'inbox' | 'order';
+
+export const safeguards: readonly Safeguard[] = ['fence', 'inbox', 'order'];
+
+const SERVICES_THAT_HEAR = ['witness', 'orders', 'inventory', 'payments', 'shipping', 'loyalty', 'notifications'];
+
+/** Before the system is put under load. Workers keep connections with old settings: restart them afterwards. */
+export async function remove(safeguard: Safeguard, system: ChaosSystem): Promise<void> {
+  await REMOVERS[safeguard](system);
+}
+
+const REMOVERS: Readonly<Record<Safeguard, (system: ChaosSystem) => Promise<void>>> = {
+  /** A worker writes for its sagas whatever has become of its lease. */
+  fence: async (system) => {
+    const [row] = await system.query<{ source: string }>(
+      'orders',
+      "SELECT pg_get_functiondef('souk.saga_write'::regproc) AS source",
+    );
+    let source = row?.source ?? '';
+    for (const [guard, instead] of [
+      [/ AND (\w+\.)?epoch = my_epoch AND (\w+\.)?state = 'live'/g, ''],
+      [/ AND g\.owner = me AND g\.epoch = w\.epoch/g, ''],
+    ] as const) {
+      if (!guard.test(source))
+        throw new Error(`souk.saga_write has no ${guard}: the sabotage must follow the function`);
+      source = source.replaceAll(guard, instead);
+    }
+    await system.query('orders', source);
+  },
+  /** What was handled is forgotten at once. */
+  inbox: async (system) => {
+    for (const service of SERVICES_THAT_HEAR) {
+      await system.query(
+        service,
+        `CREATE FUNCTION souk.forget() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+           DELETE FROM souk.inbox i WHERE i.consumer = NEW.consumer AND i.source = NEW.source AND i.id = NEW.id;
+           RETURN NULL;
+         END $$`,
+      );
+      await system.query(
+        service,
+        'CREATE TRIGGER forget AFTER INSERT ON souk.inbox FOR EACH ROW EXECUTE FUNCTION souk.forget()',
+      );
+    }
+  },
+  /** Streams are locked no more before a transaction gets its number. */
+  order: async (system) => {
+    await system.query('orders', 'CREATE SCHEMA sabotage');
+    await system.query(
+      'orders',
+      `CREATE FUNCTION sabotage.pg_advisory_xact_lock(bigint) RETURNS void LANGUAGE sql VOLATILE AS 'SELECT'`,
+    );
+    await system.query('orders', 'GRANT USAGE ON SCHEMA sabotage TO PUBLIC');
+    await system.query('orders', 'ALTER ROLE souk_orders SET search_path = sabotage, pg_catalog, public');
+  },
+};
