@@ -1,6 +1,6 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { createLifecycle, type Lifecycle, type Runtime } from '@souk/kernel';
-import type { Bus } from '@souk/messaging';
+import type { Bus, BusHealth } from '@souk/messaging';
 import {
   type Client,
   createClient,
@@ -23,6 +23,7 @@ export interface HostOptions {
   /** Services of this process. */
   readonly services: readonly AnyService[];
   readonly databases: DatabaseServer;
+  /** Started and closed by the host. */
   readonly bus: Bus;
   /** Resolved settings by service name. */
   readonly settings: Readonly<Record<string, unknown>>;
@@ -43,6 +44,11 @@ export interface Host {
   readonly router: Router;
   /** Databases and services, in the order they start; more parts, such as an HTTP server, may be added before `start`. */
   readonly lifecycle: Lifecycle;
+  /**
+   * Whether the way to other services' events is open. While it is not, events wait in their outbox and calls are served: tell it to
+   * people, but turn no traffic away for it.
+   */
+  busHealth(): BusHealth;
   /** A client of a service, wherever it runs, for programs around the services; calls as `callerService`. */
   client<TService extends DescService>(service: TService, callerService: string): Client<TService>;
 }
@@ -97,6 +103,11 @@ export function createHost(options: HostOptions): Host {
     stop: closeAll,
   });
   lifecycle.add({
+    name: 'bus',
+    start: () => options.bus.start(),
+    stop: () => options.bus.close(),
+  });
+  lifecycle.add({
     name: 'services',
     start: async () => {
       onProgress('starting the services');
@@ -113,6 +124,7 @@ export function createHost(options: HostOptions): Host {
   return {
     router,
     lifecycle,
+    busHealth: () => options.bus.health(),
     client: (service, callerService) => {
       const transport = transportTo(service.typeName);
       if (transport === undefined)

@@ -13,9 +13,26 @@ export interface EnvelopeJson {
   readonly traceparent: string;
   readonly causationid?: string;
   readonly data_base64: string;
+  /** Attributes that this version does not know stand beside the others. */
+  readonly [extension: string]: unknown;
 }
 
+const KNOWN: ReadonlySet<string> = new Set([
+  'specversion',
+  'id',
+  'source',
+  'type',
+  'dataschema',
+  'datacontenttype',
+  'partitionkey',
+  'time',
+  'traceparent',
+  'causationid',
+  'data_base64',
+]);
+
 export const toEnvelopeJson = (envelope: Envelope): EnvelopeJson => ({
+  ...envelope.extensions,
   specversion: '1.0',
   id: envelope.id,
   source: envelope.source,
@@ -30,6 +47,7 @@ export const toEnvelopeJson = (envelope: Envelope): EnvelopeJson => ({
 });
 
 export const fromEnvelopeJson = (json: EnvelopeJson): Envelope => ({
+  ...extensionsOf(json),
   id: json.id,
   source: json.source,
   type: json.type,
@@ -40,3 +58,10 @@ export const fromEnvelopeJson = (json: EnvelopeJson): Envelope => ({
   causationId: json.causationid,
   data: new Uint8Array(Buffer.from(json.data_base64, 'base64')),
 });
+
+function extensionsOf(json: EnvelopeJson): Pick<Envelope, 'extensions'> {
+  const unknown = Object.entries(json).filter(([name]) => !KNOWN.has(name));
+  return unknown.length === 0
+    ? {}
+    : { extensions: Object.fromEntries(unknown.map(([name, value]) => [name, String(value)])) };
+}

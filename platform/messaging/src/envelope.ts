@@ -16,6 +16,11 @@ export interface Envelope {
   readonly traceparent: string;
   /** Id of the message or saga that led to this event. */
   readonly causationId: string | undefined;
+  /**
+   * Attributes that this version does not know, by their CloudEvents names (`a-z0-9`, at most 20 characters). They are carried
+   * along everywhere and read nowhere.
+   */
+  readonly extensions?: Readonly<Record<string, string>>;
   /** Protobuf, binary. */
   readonly data: Uint8Array;
 }

@@ -14,6 +14,15 @@ export const messagingErrors = defineErrors('MESSAGING', {
   UNDECODABLE_EVENT: { code: 'data_loss', text: 'the bytes of {type} cannot be read as {schema}' },
   DUPLICATE_SUBSCRIPTION: { code: 'internal', text: '{service} hears {type} twice: one handler per type' },
   BUS_FULL: { code: 'resource_exhausted', text: '{subscription} is full', retry: 'later' },
+  BUS_UNAVAILABLE: { code: 'unavailable', text: 'the {bus} bus has no connection: {why}', retry: 'later' },
+  NO_RESPONDER: { code: 'unavailable', text: 'nobody answers at {address}', retry: 'later' },
+  TOO_MANY_REQUESTS: {
+    code: 'resource_exhausted',
+    text: '{max} requests over the bus wait for an answer already',
+    retry: 'later',
+  },
+  NOT_SUPPORTED: { code: 'unimplemented', text: 'the {bus} bus has no {what}' },
+  BAD_FRAME: { code: 'data_loss', text: 'a request or answer of {bytes} bytes cannot be read' },
   SUBSCRIPTION_CLOSED: { code: 'unavailable', text: '{subscription} takes nothing more', retry: 'later' },
   KEY_WAITS: {
     code: 'aborted',

@@ -81,18 +81,19 @@ test('events that fail wait longer each time, and a close ends the wait', async 
 test('whatever fails and however many publish, every event of a key is handled in order', async () => {
   const arbitrary = fc.record({
     seed: fc.nat(),
-    lanes: fc.integer({ min: 1, max: 4 }),
+    concurrency: fc.integer({ min: 1, max: 4 }),
     events: fc.array(fc.record({ key: fc.constantFrom('a', 'b', 'c'), failures: fc.integer({ min: 0, max: 3 }) }), {
       maxLength: 30,
     }),
   });
   await fc.assert(
-    fc.asyncProperty(arbitrary, async ({ seed, lanes, events }) => {
+    fc.asyncProperty(arbitrary, async ({ seed, concurrency, events }) => {
       const runtime = virtualRuntime({ seed });
-      const bus = createInProcessBus({ runtime, lanes });
+      const bus = createInProcessBus({ runtime });
       const handled: number[] = [];
       bus.subscribe({
         name: 'listener',
+        concurrency,
         types: [{ type: 'happened', ordered: true }],
         handle: async ({ envelope, delivery }) => {
           const number = envelope.data[0] as number;

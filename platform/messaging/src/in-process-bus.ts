@@ -1,17 +1,17 @@
-import { fromUnknown, type Logger, type Runtime, silentLogger } from '@souk/kernel';
+import { type Context, fromUnknown, type Logger, type Runtime, silentLogger } from '@souk/kernel';
 import type { ActiveSubscription, Bus, BusSubscription } from './bus.ts';
 import type { Envelope } from './envelope.ts';
 import { messagingErrors } from './errors.ts';
+import { answer, createReplies, encodeRequest } from './request-reply.ts';
 
 export interface InProcessBusOptions {
   readonly runtime: Runtime;
   readonly log?: Logger;
   /** Events that one subscription holds, running ones included; beyond it publishing is refused. @default 8192 */
   readonly capacity?: number;
-  /** Events of one subscription that are handled at the same time. @default 32 */
-  readonly lanes?: number;
 }
 
+const DEFAULT_CONCURRENCY = 32;
 const FIRST_REDELIVERY_MS = 50;
 const LONGEST_REDELIVERY_MS = 5000;
 
@@ -20,10 +20,16 @@ const LONGEST_REDELIVERY_MS = 5000;
  * consumers are done with it, so after a crash the publisher's outbox delivers it again.
  */
 export function createInProcessBus(options: InProcessBusOptions): Bus {
+  const { runtime } = options;
   const receivers: Receiver[] = [];
+  const responders = new Map<string, Responder[]>();
+  const replies = createReplies(runtime);
+  const bornMs = runtime.clock.monotonicMs();
+  let closed = false;
   return {
     name: 'in-process',
-    can: { pipelinesKeys: true, durable: false },
+    can: { pipelinesKeys: true, durable: false, crossProcess: false, requestReply: true, countsDeliveries: false },
+    start: async () => {},
     publish: async (envelopes) => {
       const offers = receivers
         .map((receiver) => ({ receiver, wanted: envelopes.filter(({ type }) => receiver.hears(type)) }))
@@ -37,38 +43,119 @@ export function createInProcessBus(options: InProcessBusOptions): Bus {
       receivers.push(receiver);
       return receiver;
     },
+    request: (ctx, address, body) => {
+      const here = responders.get(address) ?? [];
+      const responder = here.find((one) => !one.paused);
+      if (responder === undefined) return Promise.reject(messagingErrors.NO_RESPONDER({ address }));
+      // The next request is for the next one.
+      here.push(...here.splice(here.indexOf(responder), 1));
+      const asked = encodeRequest(runtime, ctx, body);
+      return ask(ctx, replies, () => responder.answer(asked));
+    },
+    respond: (address, handle) => {
+      const responder = new Responder(runtime, handle, () => {
+        responders.set(address, responders.get(address)?.filter((one) => one !== responder) ?? []);
+      });
+      responders.set(address, [...(responders.get(address) ?? []), responder]);
+      return responder;
+    },
+    health: () => ({
+      state: closed ? 'closed' : 'connected',
+      sinceMs: runtime.clock.monotonicMs() - bornMs,
+      lastError: undefined,
+      lateReplies: replies.late,
+    }),
     close: async () => {
-      await Promise.all(receivers.map((receiver) => receiver.close()));
+      closed = true;
+      await Promise.all([...receivers, ...[...responders.values()].flat()].map((one) => one.close()));
     },
   };
+}
+
+async function ask(
+  ctx: Context,
+  replies: ReturnType<typeof createReplies>,
+  answered: () => Promise<Uint8Array | undefined>,
+): Promise<Uint8Array> {
+  const { id, reply } = replies.open(ctx);
+  void answered().then((bytes) => {
+    if (bytes !== undefined) replies.settle(id, bytes);
+  });
+  return reply;
+}
+
+class Responder implements ActiveSubscription {
+  paused = false;
+  readonly #runtime: Runtime;
+  readonly #handle: (ctx: Context, body: Uint8Array) => Promise<Uint8Array>;
+  readonly #onClose: () => void;
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(runtime: Runtime, handle: (ctx: Context, body: Uint8Array) => Promise<Uint8Array>, onClose: () => void) {
+    this.#runtime = runtime;
+    this.#handle = handle;
+    this.#onClose = onClose;
+  }
+
+  async answer(request: Uint8Array): Promise<Uint8Array | undefined> {
+    // Never in the caller's own turn.
+    await Promise.resolve();
+    const work = answer(this.#runtime, request, this.#handle);
+    this.#running.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#running.delete(work);
+    }
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  async close(): Promise<void> {
+    this.#onClose();
+    await Promise.all(this.#running);
+  }
 }
 
 interface Entry {
   readonly envelope: Envelope;
   readonly done: PromiseWithResolvers<void>;
+  deliveries: number;
 }
 
-interface Lane {
-  readonly waiting: Entry[];
-  running: boolean;
+/** Events of one key, or one that has no order. At most the first is being handled. */
+interface Queue {
+  readonly entries: Entry[];
+  readonly key: string | undefined;
 }
 
-/** One subscription: a fixed number of lanes, each of which runs one event at a time. A key always goes to the same lane. */
+/** One subscription: `concurrency` events at a time, and one at a time of each key. */
 class Receiver implements ActiveSubscription {
   readonly #subscription: BusSubscription;
   readonly #options: InProcessBusOptions;
   readonly #ordered: ReadonlyMap<string, boolean>;
-  readonly #lanes: readonly Lane[];
-  readonly #closing = new AbortController();
+  readonly #concurrency: number;
+  readonly #byKey = new Map<string, Queue>();
+  /** Queues whose first event could be handled now. */
+  readonly #ready: Queue[] = [];
   readonly #idle = Promise.withResolvers<void>();
+  readonly #closing = new AbortController();
   #size = 0;
   #running = 0;
+  #paused = false;
+  #woken = false;
 
   constructor(subscription: BusSubscription, options: InProcessBusOptions) {
     this.#subscription = subscription;
     this.#options = options;
     this.#ordered = new Map(subscription.types.map(({ type, ordered }) => [type, ordered]));
-    this.#lanes = Array.from({ length: options.lanes ?? 32 }, () => ({ waiting: [], running: false }));
+    this.#concurrency = subscription.concurrency ?? DEFAULT_CONCURRENCY;
   }
 
   hears(type: string): boolean {
@@ -85,84 +172,101 @@ class Receiver implements ActiveSubscription {
 
   take(envelope: Envelope): Promise<void> {
     // Consumers share no memory, as if each had read its own copy from the wire.
-    const entry = { envelope: { ...envelope, data: envelope.data.slice() }, done: Promise.withResolvers<void>() };
-    const lane = this.#ordered.get(envelope.type) ? this.#laneOf(envelope) : this.#shortestLane();
+    const copy = { ...envelope, data: envelope.data.slice() };
+    const entry = { envelope: copy, done: Promise.withResolvers<void>(), deliveries: 0 };
     this.#size++;
-    lane.waiting.push(entry);
-    if (!lane.running) void this.#run(lane);
+    const key = this.#ordered.get(envelope.type) ? `${envelope.source}#${envelope.key}` : undefined;
+    const queue = key === undefined ? undefined : this.#byKey.get(key);
+    if (queue !== undefined) queue.entries.push(entry);
+    else {
+      const made: Queue = { entries: [entry], key };
+      if (key !== undefined) this.#byKey.set(key, made);
+      this.#ready.push(made);
+      this.#wake();
+    }
     return entry.done.promise;
   }
 
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wake();
+  }
+
   close(): Promise<void> {
-    this.#closing.abort(this.#closed());
-    if (this.#running === 0) this.#idle.resolve();
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort(this.#closed());
+      for (const queue of this.#ready.splice(0)) this.#refuse(queue);
+      if (this.#running === 0) this.#idle.resolve();
+    }
     return this.#idle.promise;
   }
 
-  async #run(lane: Lane): Promise<void> {
-    lane.running = true;
-    this.#running++;
-    // Never in the publisher's own turn: a consumer is somewhere else.
-    await Promise.resolve();
-    for (let entry = lane.waiting.shift(); entry !== undefined; entry = lane.waiting.shift()) {
-      try {
-        await this.#deliver(entry.envelope);
-        entry.done.resolve();
-      } catch (error) {
-        entry.done.reject(error);
+  /** Never in the publisher's own turn: a consumer is somewhere else. */
+  #wake(): void {
+    if (this.#woken) return;
+    this.#woken = true;
+    queueMicrotask(() => {
+      this.#woken = false;
+      while (!this.#paused && this.#running < this.#concurrency) {
+        const queue = this.#ready.shift();
+        if (queue === undefined) return;
+        this.#running++;
+        void this.#handleFirst(queue);
       }
+    });
+  }
+
+  async #handleFirst(queue: Queue): Promise<void> {
+    const entry = queue.entries[0] as Entry;
+    let failed: unknown;
+    try {
+      entry.deliveries++;
+      await this.#subscription.handle({ envelope: entry.envelope, delivery: entry.deliveries });
       this.#size--;
+      queue.entries.shift();
+      entry.done.resolve();
+    } catch (thrown) {
+      failed = fromUnknown(thrown);
     }
-    lane.running = false;
     this.#running--;
-    if (this.#running === 0 && this.#closing.signal.aborted) this.#idle.resolve();
+    if (this.#closing.signal.aborted) {
+      this.#refuse(queue);
+      if (this.#running === 0) this.#idle.resolve();
+    } else if (failed !== undefined) this.#againLater(queue, entry, failed);
+    else if (queue.entries.length > 0) this.#ready.push(queue);
+    else if (queue.key !== undefined) this.#byKey.delete(queue.key);
+    this.#wake();
   }
 
-  /** Until it is handled: later events of the lane wait, or their keys would lose their order. */
-  async #deliver(envelope: Envelope): Promise<void> {
+  /** Later events of the key wait for it; other keys have its place meanwhile. */
+  #againLater(queue: Queue, entry: Entry, err: unknown): void {
     const { runtime, log = silentLogger } = this.#options;
-    const { signal } = this.#closing;
-    for (let delivery = 1; ; delivery++) {
-      signal.throwIfAborted();
-      try {
-        return await this.#subscription.handle({ envelope, delivery });
-      } catch (thrown) {
-        signal.throwIfAborted();
-        const ceilingMs = Math.min(LONGEST_REDELIVERY_MS, FIRST_REDELIVERY_MS * 2 ** Math.min(delivery - 1, 20));
-        const delayMs = ceilingMs * (0.5 + runtime.random.next() / 2);
-        const { name } = this.#subscription;
-        log.warn('an event is delivered again', {
-          consumer: name,
-          type: envelope.type,
-          delayMs,
-          err: fromUnknown(thrown),
-        });
-        await runtime.timers.sleep(delayMs, signal);
-      }
-    }
+    const ceilingMs = Math.min(LONGEST_REDELIVERY_MS, FIRST_REDELIVERY_MS * 2 ** Math.min(entry.deliveries - 1, 20));
+    const delayMs = ceilingMs * (0.5 + runtime.random.next() / 2);
+    const { name } = this.#subscription;
+    log.warn('an event is delivered again', { consumer: name, type: entry.envelope.type, delayMs, err });
+    const onAbort = (): void => {
+      timer.cancel();
+      this.#refuse(queue);
+    };
+    const timer = runtime.timers.after(delayMs, () => {
+      this.#closing.signal.removeEventListener('abort', onAbort);
+      this.#ready.push(queue);
+      this.#wake();
+    });
+    this.#closing.signal.addEventListener('abort', onAbort, { once: true });
   }
 
-  #laneOf(envelope: Envelope): Lane {
-    return this.#lanes[hash(envelope.source, hash(envelope.key, 0)) % this.#lanes.length] as Lane;
-  }
-
-  #shortestLane(): Lane {
-    let best = this.#lanes[0] as Lane;
-    for (const lane of this.#lanes) {
-      if (!lane.running) return lane;
-      if (lane.waiting.length < best.waiting.length) best = lane;
-    }
-    return best;
+  #refuse({ entries }: Queue): void {
+    this.#size -= entries.length;
+    for (const { done } of entries.splice(0)) done.reject(this.#closed());
   }
 
   #closed() {
     return messagingErrors.SUBSCRIPTION_CLOSED({ subscription: this.#subscription.name });
   }
-}
-
-/** FNV-1a: spreads short texts well enough over a few lanes. */
-function hash(text: string, seed: number): number {
-  let value = (0x811c9dc5 ^ seed) >>> 0;
-  for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193) >>> 0;
-  return value;
 }

@@ -1,4 +1,11 @@
-export type { ActiveSubscription, Bus, BusCapabilities, BusDelivery, BusSubscription } from './bus.ts';
+export type {
+  ActiveSubscription,
+  Bus,
+  BusCapabilities,
+  BusDelivery,
+  BusHealth,
+  BusSubscription,
+} from './bus.ts';
 export { type Delivery, type EventHandler, on, type Subscription, type SubscriptionOptions } from './consumer.ts';
 export type { Envelope } from './envelope.ts';
 export { type EnvelopeJson, fromEnvelopeJson, toEnvelopeJson } from './envelope-json.ts';
@@ -14,3 +21,4 @@ export {
 export { messagingMigrations } from './migrations.ts';
 export { type MessagingOptions, messagingDefaults } from './options.ts';
 export type { Publisher } from './publisher.ts';
+export { answer, createReplies, decodeReply, decodeRequest, encodeRequest, type Replies } from './request-reply.ts';

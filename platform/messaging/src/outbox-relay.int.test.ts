@@ -4,16 +4,20 @@ import { defineErrors } from '@souk/kernel';
 import type { Database } from '@souk/store';
 import { testDatabase } from '../../../tests/support/database.ts';
 import { publishCounted, testService, until } from '../test/service.ts';
-import { type Bus, type Envelope, messagingMigrations } from './index.ts';
+import { type Bus, type Envelope, messagingErrors, messagingMigrations } from './index.ts';
 
 const errors = defineErrors('LINE', { DOWN: { code: 'unavailable', text: 'the line is down', retry: 'later' } });
 
 /** A transport of the plain kind: `send` takes a call or refuses it. */
 const busOf = (pipelinesKeys: boolean, send: (envelopes: readonly Envelope[]) => Promise<void>): Bus => ({
   name: 'line',
-  can: { pipelinesKeys, durable: true },
+  can: { pipelinesKeys, durable: true, crossProcess: true, requestReply: false, countsDeliveries: false },
+  start: async () => {},
   publish: send,
-  subscribe: () => ({ close: async () => {} }),
+  subscribe: () => ({ pause: () => {}, resume: () => {}, close: async () => {} }),
+  request: () => Promise.reject(messagingErrors.NOT_SUPPORTED({ bus: 'line', what: 'request' })),
+  respond: () => ({ pause: () => {}, resume: () => {}, close: async () => {} }),
+  health: () => ({ state: 'connected', sinceMs: 0, lastError: undefined }),
   close: async () => {},
 });
 

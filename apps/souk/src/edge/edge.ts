@@ -52,6 +52,7 @@ export function createEdge(options: EdgeOptions): HttpHandler {
     protocols: [
       shopPages({
         isReady: () => ['starting', 'running'].includes(host.lifecycle.state),
+        busState: () => host.busHealth().state,
         exposition: () => telemetry.exposition(),
         readMailbox: showsDevPages(settings) ? readMailbox : undefined,
         mayReadMailbox: settings.http.devPages === 'on' ? () => true : isFromThisMachine,

@@ -11,6 +11,7 @@ import { type ShopPagesOptions, shopPages } from './shop-pages.ts';
 const serve = (more: Partial<ShopPagesOptions> = {}) => {
   const protocol = shopPages({
     isReady: () => true,
+    busState: () => 'connected',
     exposition: () => 'up 1\n',
     readMailbox: async () => [],
     mayReadMailbox: () => true,

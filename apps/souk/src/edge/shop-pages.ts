@@ -11,6 +11,8 @@ import { welcomePage } from './welcome-page.ts';
 export interface ShopPagesOptions {
   /** Whether calls may be sent here. */
   readonly isReady: () => boolean;
+  /** Whether events can travel. While they cannot, they wait, and the shop goes on taking orders. */
+  readonly busState: () => string;
   readonly exposition: () => string;
   /** Left out where personal data must not be shown to anybody. */
   readonly readMailbox: (() => Promise<readonly MailboxMessage[]>) | undefined;
@@ -30,7 +32,8 @@ export function shopPages(options: ShopPagesOptions): HttpProtocol {
     },
     '/openapi.json': () => json(openApi),
     '/health/live': () => json({ status: 'live' }),
-    '/health/ready': () => (options.isReady() ? json({ status: 'ready' }) : json({ status: 'not ready' }, 503)),
+    '/health/ready': () =>
+      options.isReady() ? json({ status: 'ready', bus: options.busState() }) : json({ status: 'not ready' }, 503),
     '/metrics': () => ({
       status: 200,
       headers: { 'content-type': METRICS_CONTENT_TYPE, 'cache-control': 'no-store' },
