@@ -38,7 +38,7 @@ test('a command line that is not understood ends with 2 and a sentence, without 
 test('help is there for everything', async () => {
   const { code, out } = await souk(['--help']);
   assert.equal(code, 0);
-  for (const command of ['up', 'order', 'status', 'seed', 'config']) {
+  for (const command of ['up', 'order', 'status', 'saga', 'dlq', 'projection', 'seed', 'config']) {
     assert.match(out, new RegExp(`^  ${command} `, 'm'));
     const help = await souk([command, '--help']);
     assert.deepEqual([help.code, help.err], [0, '']);

@@ -16,6 +16,10 @@ export interface Command {
   readonly options: Options;
   /** Settings, `--section.name=value`, may be given. */
   readonly takesSettings: boolean;
+  /** What stands without an option: `<id>`, or `<id>...` for one or more. @default none */
+  readonly positional?: string;
+  /** A command line worth copying, shown in the help. */
+  readonly example?: string;
   /** @returns the exit code */
   run(given: Given): Promise<number>;
 }
@@ -25,6 +29,8 @@ export interface Given {
   readonly options: Readonly<Record<string, string | boolean | undefined>>;
   /** Settings among the arguments, as they were written. */
   readonly settings: readonly string[];
+  /** What stood without an option; as many as the command wants. */
+  readonly positionals: readonly string[];
 }
 
 const SETTING = /^--[a-z][\w-]*\./i;
@@ -41,18 +47,32 @@ export function parseGiven(command: Command, args: readonly string[]): Given {
       command: command.name,
     });
   }
+  const parsed = parse(command, rest);
+  if (parsed.options.help !== true) checkPositionals(command, parsed.positionals);
+  return { ...parsed, settings };
+}
+
+function parse(command: Command, args: readonly string[]): Omit<Given, 'settings'> {
   try {
-    const { values } = parseArgs({
-      args: rest,
+    const { values, positionals } = parseArgs({
+      args: [...args],
       options: { ...command.options, help: { type: 'boolean', short: 'h' } },
-      allowPositionals: false,
+      allowPositionals: command.positional !== undefined,
     });
-    return { options: values as Given['options'], settings };
+    return { options: values as Given['options'], positionals };
   } catch (thrown) {
     const { cause } = fromUnknown(thrown);
     const problem =
       cause instanceof Error ? (cause.message.split('. ')[0] as string) : 'the arguments are not understood';
     throw appErrors.USAGE({ problem, command: command.name }, { cause });
+  }
+}
+
+function checkPositionals({ positional, name }: Command, given: readonly string[]): void {
+  if (positional === undefined) return;
+  if (given.length === 0) throw appErrors.USAGE({ problem: `${positional} is missing`, command: name });
+  if (given.length > 1 && !positional.endsWith('...')) {
+    throw appErrors.USAGE({ problem: `'${given[1]}' is one too many: only ${positional} is wanted`, command: name });
   }
 }
 
@@ -88,7 +108,8 @@ export function commandHelp(command: Command): string {
   const settings = command.takesSettings
     ? '\nSettings may be given as --section.name=value; "souk config" lists them.\n'
     : '';
-  return `${command.summary}\n\nUsage: souk ${command.name} ${command.usage}\n\n${table(rows)}\n${settings}`;
+  const example = command.example === undefined ? '' : `\nExample: ${command.example}\n`;
+  return `${command.summary}\n\nUsage: souk ${command.name} ${command.usage}\n\n${table(rows)}\n${example}${settings}`;
 }
 
 /** Two columns, aligned. */

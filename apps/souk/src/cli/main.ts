@@ -2,13 +2,26 @@ import process from 'node:process';
 import { readEnvironment } from '@souk/config';
 import { fromUnknown } from '@souk/kernel';
 import { configCommand } from '../commands/config.ts';
+import { dlqCommands } from '../commands/dlq/group.ts';
 import { orderCommand } from '../commands/order.ts';
+import { projectionCommands } from '../commands/projection/group.ts';
+import { sagaCommands } from '../commands/saga/group.ts';
 import { seedCommand } from '../commands/seed.ts';
 import { statusCommand } from '../commands/status.ts';
 import { upCommand } from '../commands/up.ts';
 import { type Command, commandHelp, parseGiven, table } from './command.ts';
+import { type Entry, findCommand, groupHelp } from './command-group.ts';
 
-const COMMANDS: readonly Command[] = [upCommand, orderCommand, statusCommand, seedCommand, configCommand];
+const COMMANDS: readonly Entry[] = [
+  upCommand,
+  orderCommand,
+  statusCommand,
+  sagaCommands,
+  dlqCommands,
+  projectionCommands,
+  seedCommand,
+  configCommand,
+];
 
 const USAGE = `souk: a shop of eight services, and the platform below it
 
@@ -24,18 +37,24 @@ const USAGE_ERROR = 2;
 
 /** Runs a command line. @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
-  const [name, ...rest] = args;
+  const [name] = args;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(USAGE);
     return name === undefined ? USAGE_ERROR : 0;
   }
-  const command = COMMANDS.find((one) => one.name === name);
-  if (command === undefined) {
-    process.stderr.write(`souk: there is no command '${name}'; "souk --help" lists them\n`);
-    return USAGE_ERROR;
+  const found = findCommand(COMMANDS, args);
+  if (found.is === 'command') return runCommand(found.command, found.args);
+  if (found.is === 'group') {
+    process.stdout.write(groupHelp(found.group));
+    return found.asked ? 0 : USAGE_ERROR;
   }
+  process.stderr.write(`souk: there is no command '${found.name}'; "${found.help}" lists them\n`);
+  return USAGE_ERROR;
+}
+
+async function runCommand(command: Command, args: readonly string[]): Promise<number> {
   try {
-    const given = parseGiven(command, rest);
+    const given = parseGiven(command, args);
     if (given.options.help === true) {
       process.stdout.write(commandHelp(command));
       return 0;

@@ -1,16 +1,19 @@
 import process from 'node:process';
+import type { Palette } from '../drawing/palette.ts';
 
 /** What a command writes to people. */
-export interface Terminal {
+export interface Terminal extends Palette {
   /** One line. */
   say(line: string): void;
   /** A line that the next one replaces, where the output is a terminal; nothing elsewhere. */
   progress(line: string): void;
-  readonly bold: (text: string) => string;
-  readonly green: (text: string) => string;
-  readonly red: (text: string) => string;
-  readonly dim: (text: string) => string;
+  /** Characters of a line: the terminal's, or enough for most lines where there is none. */
+  readonly width: number;
+  /** Somebody sits before it who can be asked. */
+  readonly canAsk: boolean;
 }
+
+const WIDTH_OF_FILES = 200;
 
 const CLEAR_LINE = '\r\u001b[2K';
 
@@ -35,10 +38,13 @@ export function terminal(env: Readonly<Record<string, string | undefined>>): Ter
       out.write(`${CLEAR_LINE}${line}`);
       pending = true;
     },
+    width: isTerminal ? Math.max(40, out.columns) : WIDTH_OF_FILES,
+    canAsk: isTerminal && process.stdin.isTTY === true,
     bold: paint(1),
+    dim: paint(2),
     green: paint(32),
     red: paint(31),
-    dim: paint(2),
+    yellow: paint(33),
   };
 }
 
