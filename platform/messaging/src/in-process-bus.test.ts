@@ -6,9 +6,10 @@ import { busSuite } from './conformance.ts';
 import type { Envelope } from './envelope.ts';
 import { createInProcessBus } from './in-process-bus.ts';
 
-busSuite(async () => {
+busSuite('in-process bus', async () => {
   const runtime = virtualRuntime();
-  return { bus: createInProcessBus({ runtime }), runtime, pass: (ms) => runtime.advance(ms) };
+  const bus = createInProcessBus({ runtime });
+  return { bus: () => bus, runtime, pass: (ms) => runtime.advance(ms) };
 });
 
 const envelope = (key: string, number: number, type = 'happened'): Envelope => ({
