@@ -15,7 +15,8 @@ export function statusPaint(status: SagaStatus, palette: Palette): Paint {
   return [SagaStatus.COMPENSATED, SagaStatus.TERMINATED].includes(status) ? palette.dim : palette.yellow;
 }
 
-const ENDED = [SagaStatus.COMPLETED, SagaStatus.COMPENSATED, SagaStatus.TERMINATED];
+/** No more will happen. */
+export const ENDED = [SagaStatus.COMPLETED, SagaStatus.COMPENSATED, SagaStatus.TERMINATED];
 
 /** Name and version, id, status, age, owner, deadline. */
 export function headerOf(

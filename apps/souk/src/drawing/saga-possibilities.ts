@@ -6,9 +6,7 @@ import {
 } from '@souk/contracts/admin/v1/sagas';
 import { fit } from './line.ts';
 import type { Palette } from './palette.ts';
-
-/** The command of an action: `give-up`. */
-export const commandOf = (action: ActionKind): string => (ActionKind[action] ?? '').toLowerCase().replaceAll('_', '-');
+import { commandOf } from './saga-records.ts';
 
 const WHAT: Readonly<Record<number, string>> = {
   [ActionKind.RETRY]: 'try it again',
@@ -32,7 +30,7 @@ export function possibilities(
   const commands = actions.map((one) => [command(details, one), WHAT[one.action] ?? ''] as const);
   // A command that is cut cannot be run: what it does gives way.
   const room = Math.max(...commands.map(([text]) => text.length));
-  const withWhat = room + 24 <= width;
+  const withWhat = room + 40 <= width;
   return [
     '',
     palette.bold('What can be done'),

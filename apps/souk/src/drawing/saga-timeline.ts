@@ -1,16 +1,18 @@
-import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
 import {
   type SagaDetails,
   Saga_Direction as SagaDirection,
   type SagaRecord,
+  Saga_Status as SagaStatus,
   type SagaStep,
   SagaStep_Kind as StepKind,
   SagaStep_State as StepState,
 } from '@souk/contracts/admin/v1/sagas';
 import { fit, type Piece } from './line.ts';
 import type { Paint, Palette } from './palette.ts';
+import { happenings } from './saga-happenings.ts';
 import { headerOf } from './saga-header.ts';
 import { possibilities } from './saga-possibilities.ts';
+import { actionOf, endsStep, isOver, isTurn, msOf, stepOf, together } from './saga-records.ts';
 import { span, timeOfDay } from './span.ts';
 
 export interface DrawOptions {
@@ -23,31 +25,30 @@ export interface DrawOptions {
 
 /** A saga for people: who it is, what happened step by step, and what can be done where it is stuck. */
 export function drawSaga(details: SagaDetails, options: DrawOptions): string[] {
-  const { width } = options;
-  const drawing = new Drawing(details, options);
+  const timeline = new Timeline(details, options).lines();
   return [
     ...headerOf(details, options),
     '',
-    ...drawing.lines().map((pieces) => fit(pieces, width)),
+    ...timeline.map((pieces) => fit(pieces, options.width)),
     ...possibilities(details, options),
   ];
 }
 
 type Line = readonly Piece[];
 
+/** Lines that stand together, at the place of a record. */
 interface Block {
-  /** Where it stands among the others. */
   readonly seq: number;
   readonly lines: readonly Line[];
 }
 
-const RAIL = '│   ';
-/** Failed attempts in a row that are shown; of more only the first and the last ones are. */
-const MOST_ATTEMPTS = 6;
-const FIRST_ATTEMPTS = 2;
-const LAST_ATTEMPTS = 3;
+const END_WORDS: Readonly<Record<number, string>> = {
+  [SagaStatus.COMPLETED]: 'completed',
+  [SagaStatus.COMPENSATED]: 'taken back',
+  [SagaStatus.TERMINATED]: 'given up',
+};
 
-class Drawing {
+class Timeline {
   readonly #details: SagaDetails;
   readonly #nowMs: number;
   readonly #palette: Palette;
@@ -55,6 +56,8 @@ class Drawing {
   readonly #nameWidth: number;
   /** What belongs to a step and comes after this belongs to its undo. */
   readonly #turnedAt: number;
+  /** Behind all records. */
+  readonly #last: number;
 
   constructor(details: SagaDetails, { nowMs, palette }: DrawOptions) {
     this.#details = details;
@@ -63,273 +66,182 @@ class Drawing {
     this.#startedMs = msOf(details.saga?.startedAt) ?? nowMs;
     this.#nameWidth = Math.max(4, ...details.steps.map(({ name }) => name.length + 2));
     this.#turnedAt = details.records.find(isTurn)?.seq ?? Number.POSITIVE_INFINITY;
+    this.#last = (details.records.at(-1)?.seq ?? 0) + 1;
   }
 
   lines(): readonly Line[] {
-    const { steps } = this.#details;
-    const forward = steps.flatMap((step) => this.#forwardBlock(step));
-    const undos = steps.flatMap((step) => this.#undoBlock(step));
-    const rest = this.#details.records.flatMap((record) => this.#plainBlock(record));
-    const blocks = [...forward, ...undos, ...rest].sort((a, b) => a.seq - b.seq);
-    return [...blocks.flatMap(({ lines }) => lines), ...this.#openSteps()];
+    const { steps, records } = this.#details;
+    const blocks = [
+      ...steps.flatMap((step) => this.#forward(step)),
+      ...steps.flatMap((step) => this.#undo(step)),
+      ...records.flatMap((record) => this.#whole(record)),
+    ].sort((a, b) => a.seq - b.seq);
+    return [...blocks.flatMap(({ lines }) => lines), ...this.#open()];
   }
 
-  #forwardBlock(step: SagaStep): Block[] {
+  #forward(step: SagaStep): Block[] {
     const records = this.#of(step).filter(({ seq }) => seq < this.#turnedAt);
     const [first] = records;
-    const isCurrent = step.state === StepState.CURRENT && this.#details.saga?.direction !== SagaDirection.BACKWARD;
-    if (first === undefined && !isCurrent) return [];
-    const done = records.find(({ kind }) => kind === 'STEP_DONE');
-    const skipped = records.find((record) => actionOf(record) === 'skip');
-    const end = done ?? skipped;
-    const [symbol, paint] = this.#forwardSymbol(step, done, skipped);
-    const head = [
-      [`${symbol} `, paint] as const,
-      [`${this.#groupMark(step)}${step.name}`.padEnd(this.#nameWidth), this.#palette.bold] as const,
-      ...this.#timing(step, end ?? first),
+    const isNow = [StepState.CURRENT, StepState.WAITING].includes(step.state) && this.#turnedAt > this.#last;
+    if (first === undefined && !isNow) return [];
+    const end = records.find(endsStep);
+    const [symbol, paint] = this.#symbol(step, end);
+    const head: Line = [
+      [`${symbol} `, paint],
+      [`${this.#groupMark(step)}${step.name}`.padEnd(this.#nameWidth), this.#palette.bold],
+      ...this.#timing(step, end ?? records.findLast((one) => actionOf(one) === undefined)),
       ...this.#remarks(step, records, end),
     ];
-    return [{ seq: first?.seq ?? this.#lastSeq(), lines: [head, ...this.#happenings(records)] }];
+    return [{ seq: this.#placeOf(step), lines: [head, ...happenings(records, this.#palette)] }];
   }
 
-  #forwardSymbol(step: SagaStep, done: SagaRecord | undefined, skipped: SagaRecord | undefined): [string, Paint] {
-    const { green, red, yellow } = this.#palette;
-    if (done !== undefined) return ['✓', green];
-    if (skipped !== undefined) return ['»', yellow];
-    if (step.state === StepState.FAILED) return ['✗', red];
-    if (step.state === StepState.CURRENT) return this.#waits(step) === undefined ? ['●', yellow] : ['◌', yellow];
-    // It may have happened: it is taken back too.
-    return this.#turnedAt < Number.POSITIVE_INFINITY && step.state !== StepState.OPEN ? ['?', yellow] : ['✗', red];
-  }
-
-  #undoBlock(step: SagaStep): Block[] {
-    const { green, red, yellow } = this.#palette;
+  #undo(step: SagaStep): Block[] {
     const records = this.#of(step).filter(({ seq }) => seq > this.#turnedAt);
     const [first] = records;
-    const toCome = step.state === StepState.TO_UNDO;
-    const isStuck = step.state === StepState.FAILED && first !== undefined;
-    if (first === undefined && !toCome) return [];
-    const end = records.findLast(({ kind, actor }) => kind === 'UNDO_DONE' || actor !== '');
-    const [symbol, paint]: [string, Paint] =
-      step.state === StepState.UNDONE
-        ? ['✓', green]
-        : step.state === StepState.WAIVED
-          ? ['»', yellow]
-          : isStuck
-            ? ['✗', red]
-            : [first === undefined ? '○' : '●', yellow];
-    const head = [
-      [`${symbol} `, paint] as const,
-      [`↶ ${step.name}`.padEnd(this.#nameWidth), this.#palette.bold] as const,
-      ...this.#offset(end ?? first),
-      ...this.#undoRemarks(step, records),
+    if (first === undefined && step.state !== StepState.TO_UNDO) return [];
+    const { green, red, yellow, dim } = this.#palette;
+    const looks: Partial<Record<StepState, readonly [string, Paint, string]>> = {
+      [StepState.UNDONE]: ['✓', green, 'taken back'],
+      [StepState.WAIVED]: ['»', yellow, 'waived'],
+      [StepState.FAILED]: ['✗', red, 'not taken back'],
+    };
+    const toCome = isOver(this.#details) ? 'left as it was' : 'to be taken back';
+    const [symbol, paint, word] = looks[step.state] ?? [first === undefined ? '○' : '●', yellow, toCome];
+    const head: Line = [
+      [`${symbol} `, paint],
+      [`↶ ${step.name}`.padEnd(this.#nameWidth), this.#palette.bold],
+      ...this.#offset(records.findLast((one) => one.kind === 'UNDO_DONE' || actionOf(one) === 'skip') ?? first),
+      [`  ${word}`, dim],
+      ...this.#tries(step, records),
     ];
     // What is still to be taken back comes last, the latest step first.
-    const seq = first?.seq ?? this.#lastSeq() + 1 - step.group / 1000;
-    return [{ seq, lines: [head, ...this.#happenings(records)] }];
+    const seq = first?.seq ?? this.#last - step.group / 1000;
+    return [{ seq, lines: [head, ...happenings(records, this.#palette)] }];
   }
 
   /** What is about the whole saga. */
-  #plainBlock(record: SagaRecord): Block[] {
+  #whole(record: SagaRecord): Block[] {
     const { yellow, bold, red } = this.#palette;
-    const action = actionOf(record);
-    if (record.kind === 'TURNED' || action === 'compensate' || action === 'cancel') {
-      return [{ seq: record.seq, lines: [this.#turnLine(record, action)] }];
-    }
-    if (action !== undefined && !this.#isStep(record.step)) {
-      return [{ seq: record.seq, lines: [[['» ', yellow], ...this.#actionText(record, action)]] }];
-    }
-    if (record.kind === 'STUCK' && !this.#isStep(record.error?.step ?? record.step)) {
-      return [{ seq: record.seq, lines: [[['! ', red], ...this.#stuckText(record)]] }];
+    const { seq } = record;
+    if (isTurn(record)) return [{ seq, lines: [this.#turn(record)] }];
+    const isAboutStep = this.#details.steps.some(({ name }) => name === stepOf(record));
+    const [text] = isAboutStep ? [] : happenings([record], this.#palette, '');
+    if (text !== undefined) {
+      return [{ seq, lines: [[record.kind === 'STUCK' ? ['! ', red] : ['» ', yellow], ...text]] }];
     }
     if (record.kind !== 'ENDED') return [];
-    const status = this.#details.saga === undefined ? '' : endWord(this.#details);
+    const word = END_WORDS[this.#details.saga?.status ?? 0] ?? '';
     return [
-      { seq: record.seq, lines: [[['■ ', bold], [status.padEnd(this.#nameWidth), bold], ...this.#offset(record)]] },
+      {
+        seq: Number.POSITIVE_INFINITY,
+        lines: [[['■ ', bold], [word.padEnd(this.#nameWidth), bold], ...this.#offset(record)]],
+      },
     ];
   }
 
-  #turnLine(record: SagaRecord, action: string | undefined): Line {
+  #turn(record: SagaRecord): Line {
     const { yellow, dim } = this.#palette;
-    if (action !== undefined) return [['↶ ', yellow], ...this.#actionText(record, action)];
+    const [action] = actionOf(record) === undefined ? [] : happenings([record], this.#palette, '');
+    if (action !== undefined) return [['↶ ', yellow], ...action];
     const { step = '', reason = '', message = '' } = record.error ?? {};
     const why = [step === '' ? '' : `${step}: `, reason, message === '' ? '' : `, ${message}`].join('');
     return [
       ['↶ ', yellow],
       ['turned back', yellow],
-      [` at ${at(record)}  ${why}`, dim],
+      [` at ${timeOfDay(msOf(record.at) ?? 0)}  ${why}`, dim],
     ];
-  }
-
-  /** Attempts that failed, what operators did, and each time it got stuck. */
-  #happenings(records: readonly SagaRecord[]): readonly Line[] {
-    const lines: Line[] = [];
-    let failed: SagaRecord[] = [];
-    const tellFailed = () => {
-      lines.push(...this.#failures(failed));
-      failed = [];
-    };
-    for (const record of records) {
-      if (record.kind === 'STEP_FAILED' || record.kind === 'UNDO_FAILED') {
-        failed.push(record);
-        continue;
-      }
-      const action = actionOf(record);
-      if (action !== undefined) {
-        tellFailed();
-        lines.push([[RAIL, this.#palette.dim], ...this.#actionText(record, action)]);
-      } else if (record.kind === 'STUCK') {
-        tellFailed();
-        lines.push([[RAIL, this.#palette.dim], ...this.#stuckText(record)]);
-      }
-    }
-    tellFailed();
-    return lines;
-  }
-
-  #failures(failed: readonly SagaRecord[]): readonly Line[] {
-    const { dim, red } = this.#palette;
-    const line = (record: SagaRecord): Line => {
-      const { reason = '', message = '' } = record.error ?? {};
-      return [
-        [RAIL, dim],
-        [`#${record.attempt}`.padEnd(4), dim],
-        `${at(record)}  `,
-        [record.outcome.padEnd(8), red],
-        `${reason}  `,
-        [message, dim],
-      ];
-    };
-    if (failed.length <= MOST_ATTEMPTS) return failed.map(line);
-    const left = failed.length - FIRST_ATTEMPTS - LAST_ATTEMPTS;
-    return [
-      ...failed.slice(0, FIRST_ATTEMPTS).map(line),
-      [[`${RAIL}… ${left} more`, dim]],
-      ...failed.slice(-LAST_ATTEMPTS).map(line),
-    ];
-  }
-
-  #actionText(record: SagaRecord, action: string): readonly Piece[] {
-    const { yellow, dim } = this.#palette;
-    return [
-      [action.replace('_', ' '), yellow],
-      [` by ${record.actor} at ${at(record)}: ${record.reason}`, dim],
-    ];
-  }
-
-  #stuckText(record: SagaRecord): readonly Piece[] {
-    const { red, dim } = this.#palette;
-    const { reason = '', message = '' } = record.error ?? {};
-    return [['stuck', red], [` at ${at(record)}  `, dim], reason, [`  ${message}`, dim]];
   }
 
   /** Steps that were not begun, while they still can be. */
-  #openSteps(): readonly Line[] {
-    const open = this.#details.steps.filter(({ state }) => state === StepState.OPEN);
+  #open(): readonly Line[] {
     if (this.#details.saga?.direction === SagaDirection.BACKWARD || isOver(this.#details)) return [];
-    return open.map((step) => [
-      ['○ ', this.#palette.dim],
-      [`${this.#groupMark(step)}${step.name}`.padEnd(this.#nameWidth), this.#palette.dim],
-      [step.kind === StepKind.PIVOT ? '  point of no return' : '', this.#palette.dim],
-    ]);
+    const { dim } = this.#palette;
+    return this.#details.steps
+      .filter(({ state }) => state === StepState.OPEN)
+      .map((step) => [
+        ['○ ', dim],
+        [`${this.#groupMark(step)}${step.name}`.padEnd(this.#nameWidth), dim],
+        [step.kind === StepKind.PIVOT ? '  point of no return' : '', dim],
+      ]);
+  }
+
+  #symbol(step: SagaStep, end: SagaRecord | undefined): readonly [string, Paint] {
+    const { green, red, yellow, dim } = this.#palette;
+    if (end?.kind === 'SKIPPED') return ['–', dim];
+    if (end !== undefined) return actionOf(end) === 'skip' ? ['»', yellow] : ['✓', green];
+    if (step.state === StepState.WAITING || this.#waits(step) !== undefined) return ['◌', yellow];
+    if (step.state === StepState.CURRENT) return ['●', yellow];
+    // Its outcome is not known, so it is taken back too.
+    const inDoubt = [StepState.TO_UNDO, StepState.UNDONE, StepState.WAIVED].includes(step.state);
+    return inDoubt ? ['?', yellow] : ['✗', red];
   }
 
   #remarks(step: SagaStep, records: readonly SagaRecord[], end: SagaRecord | undefined): readonly Piece[] {
     const { dim, yellow } = this.#palette;
-    const attempts = Math.max(0, ...records.map(({ attempt }) => attempt));
-    const waits = this.#waits(step);
+    const isWaiting = step.state === StepState.WAITING;
     return [
       [step.kind === StepKind.PIVOT ? '  point of no return' : '', dim],
-      [attempts > 1 ? `  ${attempts} attempts` : '', dim],
-      [end?.kind !== 'STEP_DONE' && actionOf(end) === 'skip' ? '  skipped' : '', yellow],
-      [waits === undefined ? '' : `  tries again in ${span(waits - this.#nowMs)}`, yellow],
-      [step.state === StepState.CURRENT && waits === undefined ? '  under way' : '', yellow],
+      [actionOf(end) === 'skip' ? '  skipped' : '', yellow],
+      [end?.kind === 'SKIPPED' ? '  left out' : '', dim],
+      [isWaiting && step.waitsFor !== '' ? `  waits for ${step.waitsFor}` : '', yellow],
+      ...this.#tries(step, records),
+      [step.state === StepState.CURRENT && this.#waits(step) === undefined ? '  under way' : '', yellow],
     ];
   }
 
-  #undoRemarks(step: SagaStep, records: readonly SagaRecord[]): readonly Piece[] {
-    const { dim, yellow } = this.#palette;
+  /** How often it was tried, and when it goes on. */
+  #tries(step: SagaStep, records: readonly SagaRecord[]): readonly Piece[] {
     const attempts = Math.max(0, ...records.map(({ attempt }) => attempt));
     const waits = this.#waits(step);
-    const state =
-      step.state === StepState.UNDONE
-        ? 'taken back'
-        : step.state === StepState.WAIVED
-          ? 'waived'
-          : step.state === StepState.FAILED
-            ? 'not taken back'
-            : 'to be taken back';
+    const again = step.state === StepState.WAITING ? 'at most' : 'tries again in';
     return [
-      [`  ${state}`, dim],
-      [attempts > 1 ? `  ${attempts} attempts` : '', dim],
-      [waits === undefined ? '' : `  tries again in ${span(waits - this.#nowMs)}`, yellow],
+      [attempts > 1 ? `  ${attempts} attempts` : '', this.#palette.dim],
+      [waits === undefined ? '' : `  ${again} ${span(waits - this.#nowMs)}`, this.#palette.yellow],
     ];
   }
 
   #timing(step: SagaStep, record: SagaRecord | undefined): readonly Piece[] {
     if (record === undefined) return [];
     const tookMs = (msOf(record.at) ?? this.#startedMs) - this.#begunMs(step);
-    return [...this.#offset(record), [span(tookMs).padStart(10), this.#palette.dim]];
+    return [...this.#offset(record), [span(tookMs).padStart(12), this.#palette.dim]];
   }
 
   #offset(record: SagaRecord | undefined): readonly Piece[] {
     if (record === undefined) return [];
     const ms = (msOf(record.at) ?? this.#startedMs) - this.#startedMs;
-    return [[`+${span(ms)}`.padStart(12), this.#palette.dim]];
+    return [[`+${span(ms)}`.padStart(14), this.#palette.dim]];
   }
 
   /** A step can begin once the group before it is done. */
   #begunMs(step: SagaStep): number {
     const before = new Set(this.#details.steps.filter(({ group }) => group < step.group).map(({ name }) => name));
     const ends = this.#details.records
-      .filter((record) => before.has(record.step) && (record.kind === 'STEP_DONE' || actionOf(record) === 'skip'))
+      .filter((record) => before.has(record.step) && endsStep(record) && record.seq < this.#turnedAt)
       .map((record) => msOf(record.at) ?? this.#startedMs);
     return Math.max(this.#startedMs, ...ends);
   }
 
-  /** @returns when it is tried again, in milliseconds since 1970, if that is to come */
+  /** @returns when it goes on, in milliseconds since 1970, if that is to come */
   #waits(step: SagaStep): number | undefined {
     const ms = msOf(step.retryAt);
     return ms !== undefined && ms > this.#nowMs && !isOver(this.#details) ? ms : undefined;
   }
 
   #groupMark(step: SagaStep): string {
-    const together = this.#details.steps.filter(({ group }) => group === step.group);
-    if (together.length === 1) return '';
-    const index = together.indexOf(step);
-    return index === 0 ? '┬ ' : index === together.length - 1 ? '└ ' : '├ ';
+    const group = together(this.#details, step);
+    if (group.length === 1) return '';
+    const index = group.indexOf(step);
+    return index === 0 ? '┬ ' : index === group.length - 1 ? '└ ' : '├ ';
+  }
+
+  /** Steps that run at once stand together, in the order of their definition. */
+  #placeOf(step: SagaStep): number {
+    const group = together(this.#details, step);
+    const seqs = group.flatMap((one) => this.#of(one).map(({ seq }) => seq));
+    return Math.min(this.#last, ...seqs) + group.indexOf(step) / 1000;
   }
 
   #of({ name }: SagaStep): readonly SagaRecord[] {
-    return this.#details.records.filter(
-      (record) => !isTurn(record) && (record.step || record.error?.step || '') === name,
-    );
-  }
-
-  #isStep(name: string): boolean {
-    return this.#details.steps.some((step) => step.name === name);
-  }
-
-  #lastSeq(): number {
-    return (this.#details.records.at(-1)?.seq ?? 0) + 1;
+    return this.#details.records.filter((record) => !isTurn(record) && stepOf(record) === name);
   }
 }
-
-/** `retry` for the record of an operator's RETRY. */
-const actionOf = (record: SagaRecord | undefined): string | undefined =>
-  record === undefined || record.actor === '' ? undefined : record.kind.replace(/^OPERATOR_/, '').toLowerCase();
-
-const isTurn = (record: SagaRecord): boolean =>
-  record.kind === 'TURNED' || ['compensate', 'cancel'].includes(actionOf(record) ?? '');
-
-const isOver = ({ records }: SagaDetails): boolean => records.some(({ kind }) => kind === 'ENDED');
-
-const endWord = ({ records, saga }: SagaDetails): string => {
-  const ended = records.findLast(({ kind }) => kind === 'ENDED');
-  if (ended !== undefined && ended.actor !== '') return 'given up';
-  return saga?.direction === SagaDirection.BACKWARD ? 'taken back' : 'completed';
-};
-
-const at = (record: SagaRecord): string => timeOfDay(msOf(record.at) ?? 0);
-
-const msOf = (at: Timestamp | undefined): number | undefined => (at === undefined ? undefined : timestampMs(at));

@@ -2,7 +2,7 @@ import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { SagaDetailsSchema } from '@souk/contracts/admin/v1/sagas';
 import type { Command } from '../../cli/command.ts';
 import { printable } from '../../drawing/line.ts';
-import { commandOf } from '../../drawing/saga-possibilities.ts';
+import { commandOf } from '../../drawing/saga-records.ts';
 import { dateAndTime } from '../../drawing/span.ts';
 import { operatorHelp, operatorOf, operatorOptions, text } from '../operator.ts';
 import { sagaPath } from './show.ts';
@@ -27,28 +27,33 @@ export const actionsCommand: Command = {
       'GET',
       sagaPath(given.positionals[0] as string, text(given, 'service')),
     );
-    const done = details.records.filter(({ actor }) => actor !== '');
+    const done = details.records.filter(({ action }) => action !== 0);
     const possible = details.actions.map(({ action, step, needsForce }) => ({
       action: commandOf(action),
       step,
       needsForce,
     }));
     if (json) {
-      const past = done.map(({ seq, kind, step, actor, reason, at }) => ({
+      const past = done.map(({ seq, action, step, actor, reason, outcome, at }) => ({
         seq,
-        kind,
+        action: commandOf(action),
         step,
         actor,
         reason,
+        outcome,
         at: at === undefined ? null : new Date(timestampMs(at)).toISOString(),
       }));
       out.say(JSON.stringify({ done: past, possible }, null, 2));
       return 0;
     }
     if (done.length === 0) out.say('Nobody has done anything to it.');
-    for (const { kind, step, actor, reason, at } of done) {
+    for (const { action, step, actor, reason, outcome, at } of done) {
       const when = at === undefined ? '' : dateAndTime(timestampMs(at));
-      out.say(printable(`${when}  ${kind}${step === '' ? '' : ` ${step}`}  by ${actor}: ${reason}`));
+      out.say(
+        printable(
+          `${when}  ${commandOf(action)}${step === '' ? '' : ` ${step}`}${outcome === 'refused' ? ' (refused)' : ''}  by ${actor}: ${reason}`,
+        ),
+      );
     }
     const words = possible.map(({ action, step, needsForce }) =>
       [action, step, needsForce ? '(--force)' : ''].filter((word) => word !== '').join(' '),

@@ -467,7 +467,7 @@ export declare type SagaStep = Message<"souk.admin.v1.SagaStep"> & {
   attempts: number;
 
   /**
-   * When it is tried again; not set unless it waits for that.
+   * When it goes on by itself: is tried again, or has waited long enough. Not set unless there is such a time.
    *
    * @generated from field: google.protobuf.Timestamp retry_at = 6;
    */
@@ -479,6 +479,13 @@ export declare type SagaStep = Message<"souk.admin.v1.SagaStep"> & {
    * @generated from field: google.protobuf.Value output = 7;
    */
   output?: Value | undefined;
+
+  /**
+   * What it waits for, such as "signal approval" or "saga ret_1"; empty unless it is WAITING.
+   *
+   * @generated from field: string waits_for = 8;
+   */
+  waitsFor: string;
 };
 
 /**
@@ -602,6 +609,20 @@ export enum SagaStep_State {
    * @generated from enum value: WAIVED = 8;
    */
   WAIVED = 8,
+
+  /**
+   * Waits for a signal, a time or another saga; `waits_for` says for what.
+   *
+   * @generated from enum value: WAITING = 9;
+   */
+  WAITING = 9,
+
+  /**
+   * Left out, because its condition was false.
+   *
+   * @generated from enum value: LEFT_OUT = 10;
+   */
+  LEFT_OUT = 10,
 }
 
 /**
@@ -623,8 +644,8 @@ export declare type SagaRecord = Message<"souk.admin.v1.SagaRecord"> & {
   seq: number;
 
   /**
-   * What happened: "STARTED", "STEP_DONE", "STEP_FAILED", "TURNED", "UNDO_DONE", "UNDO_FAILED", "STUCK", "ENDED", or what an operator
-   * did, such as "OPERATOR_RETRY".
+   * What happened: "STARTED", "STEP_DONE", "STEP_FAILED", "TURNED", "UNDO_DONE", "UNDO_FAILED", "STUCK", "ENDED", "ACTION" where an
+   * operator did something, and others that newer definitions write.
    *
    * @generated from field: string kind = 2;
    */
@@ -652,7 +673,8 @@ export declare type SagaRecord = Message<"souk.admin.v1.SagaRecord"> & {
   at?: Timestamp | undefined;
 
   /**
-   * How a failed attempt failed: "refused", "failed", "unknown" (it may have happened) or "defect".
+   * How a failed attempt failed: "refused", "failed", "unknown" (it may have happened), "defect" or "review" (it asked for a person).
+   * For an action: "done" or "refused".
    *
    * @generated from field: string outcome = 6;
    */
@@ -692,6 +714,13 @@ export declare type SagaRecord = Message<"souk.admin.v1.SagaRecord"> & {
    * @generated from field: google.protobuf.Value body = 11;
    */
   body?: Value | undefined;
+
+  /**
+   * What an operator did; not set where none did.
+   *
+   * @generated from field: souk.admin.v1.SagaAction.Kind action = 12;
+   */
+  action: SagaAction_Kind;
 };
 
 /**
