@@ -34,6 +34,7 @@ let clients: ShopClient[];
 let buyers: Buyer[];
 const initialStock = new Map<string, number>();
 const wishes: Wish[] = [];
+const frozen: Promise<void>[] = [];
 
 before(async () => {
   if (WITHOUT !== undefined && !safeguards.includes(WITHOUT))
@@ -107,7 +108,8 @@ const troubles: Readonly<Record<string, (source: Random) => Promise<void>>> = {
     await sleep(between(source, 0, 1_000));
     await Promise.all(system.shops.map((shop) => shop.start()));
   },
-  freeze: (source) => pick(source, system.shops).freeze(between(source, ...FREEZE_MS)),
+  // The other troubles go on meanwhile.
+  freeze: async (source) => void frozen.push(pick(source, system.shops).freeze(between(source, ...FREEZE_MS))),
   'power cut of PostgreSQL': () => system.restartPostgres('SIGQUIT', 1_500),
   'PostgreSQL stopped and started': (source) => system.restartPostgres('SIGINT', between(source, 200, 3_000)),
 };
@@ -126,6 +128,7 @@ test(`${SECONDS} s of trouble${WITHOUT ? ` without ${WITHOUT}` : ''}, seed ${SEE
     await troubles[name]?.(random);
   }
   await buying;
+  await Promise.all(frozen);
   await Promise.all(system.shops.map((shop: ChaosShop) => (shop.alive ? undefined : shop.start())));
   const client = clients[0] as ShopClient;
   await insist(

@@ -19,12 +19,12 @@ const SERVICES = [
 export async function watchOutbox(system: ChaosSystem): Promise<void> {
   await system.query(
     'orders',
-    'CREATE TABLE published (pos bigint PRIMARY KEY, id uuid NOT NULL, key text NOT NULL, schema text NOT NULL)',
+    'CREATE TABLE public.published (pos bigint PRIMARY KEY, id uuid NOT NULL, key text NOT NULL, schema text NOT NULL)',
   );
-  await system.query('orders', 'GRANT INSERT ON published TO PUBLIC');
+  await system.query('orders', 'GRANT INSERT ON public.published TO PUBLIC');
   await system.query(
     'orders',
-    `CREATE FUNCTION keep_published() RETURNS trigger LANGUAGE plpgsql AS $$
+    `CREATE FUNCTION public.keep_published() RETURNS trigger LANGUAGE plpgsql AS $$
      BEGIN
        INSERT INTO public.published VALUES (NEW.pos, NEW.id, NEW.key, NEW.schema);
        RETURN NULL;
@@ -32,7 +32,7 @@ export async function watchOutbox(system: ChaosSystem): Promise<void> {
   );
   await system.query(
     'orders',
-    'CREATE TRIGGER keep_published AFTER INSERT ON souk.outbox FOR EACH ROW EXECUTE FUNCTION keep_published()',
+    'CREATE TRIGGER keep_published AFTER INSERT ON souk.outbox FOR EACH ROW EXECUTE FUNCTION public.keep_published()',
   );
 }
 
@@ -107,12 +107,12 @@ async function auditStreams(system: ChaosSystem): Promise<string[]> {
 async function auditEvents(system: ChaosSystem): Promise<string[]> {
   const published = await system.query<{ id: string; key: string; schema: string }>(
     'orders',
-    'SELECT id, key, schema FROM published WHERE schema = ANY ($1) ORDER BY pos',
+    'SELECT id, key, schema FROM public.published WHERE schema = ANY ($1) ORDER BY pos',
     [heardTypes],
   );
   const effects = await system.query<{ id: string; key: string }>(
     'witness',
-    'SELECT event_id AS id, key FROM effect ORDER BY seq',
+    'SELECT event_id AS id, key FROM public.effect ORDER BY seq',
   );
   const violations: string[] = [];
   const times = new Map<string, number>();

@@ -44,7 +44,8 @@ export async function startChaosSystem(args: readonly string[], seed: number): P
   const folder = scratchFolder();
   const runtime = systemRuntime();
   await fillFolder(folder, runtime);
-  const embedded = createEmbeddedPostgres({ folder, runtime, log: silentLogger });
+  // Two whole shops: each has a pool per service.
+  const embedded = createEmbeddedPostgres({ folder, runtime, log: silentLogger, settings: { max_connections: 300 } });
   const admin: EmbeddedAddress = await embedded.start();
   const databaseUrl = toUrl(admin);
 

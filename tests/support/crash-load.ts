@@ -26,7 +26,7 @@ export function wish(buyer: Buyer, productId: string, quantity = 1): Wish {
 export async function send(client: ShopClient, one: Wish): Promise<boolean> {
   const { buyer, productId, quantity, key } = one;
   const answer = await client.tryOrder(buyer, [{ productId, quantity }], { key }).catch(() => undefined);
-  if (answer === undefined || answer.status === 503 || answer.status === 409) return false;
+  if (answer === undefined || [409, 503, 504].includes(answer.status)) return false;
   if (answer.status !== 201) throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`);
   if (one.orderId !== undefined && one.orderId !== answer.body.id)
     throw new Error(`key ${key} made ${one.orderId} and ${answer.body.id}`);
