@@ -36,7 +36,7 @@ export interface ServiceSubscription {
 }
 
 export interface MessagingHealth extends Backlog {
-  /** `leading`: this process sends what is in the outbox. `standby`: another one does. `none`: the service publishes nothing. */
+  /** `leading`: this process sends what is in the outbox, or its share of it. `standby`: others do. `none`: the service publishes nothing. */
   readonly relay: 'leading' | 'standby' | 'none';
 }
 
@@ -88,7 +88,7 @@ export function createMessaging(init: MessagingInit): Messaging {
     telemetry,
     publishes,
     causeOf: attempts.causeOf,
-    onCommit: () => relay?.wake(),
+    onCommit: () => relay?.onCommit(),
   });
 
   const retries = createRetryTable({ ...shared, handlerMs: options.handlerMs });
@@ -138,7 +138,7 @@ export function createMessaging(init: MessagingInit): Messaging {
       return stopping;
     },
     health: () => ({
-      relay: relay === undefined ? 'none' : relay.leading ? 'leading' : 'standby',
+      relay: relay === undefined ? 'none' : relay.slots > 0 ? 'leading' : 'standby',
       ...(housekeeping?.backlog ?? { pending: 0, oldestAgeSeconds: 0, retrying: 0, dead: 0 }),
     }),
   };

@@ -70,4 +70,62 @@ export const messagingMigrations: readonly Migration[] = [
       );
       CREATE UNIQUE INDEX dead_letter_dead ON souk.dead_letter (consumer, source, msg_id) WHERE status = 'dead';`,
   },
+  {
+    id: 'messaging/0004-slots',
+    // A key always falls into the same slot, so a relay that has the slot has all of the key. `sends` counts how often a relay died
+    // while it may have had the row in its hands. A slot without owner was let go of; one whose owner is no member was held to the death.
+    sql: `
+      ALTER TABLE souk.outbox
+        ADD COLUMN slot smallint NOT NULL GENERATED ALWAYS AS ((hashtext(key) & 15)::smallint) STORED,
+        ADD COLUMN sends smallint NOT NULL DEFAULT 0;
+      CREATE INDEX outbox_slot ON souk.outbox (slot, pos);
+      DROP TABLE souk.relay_lease;
+      CREATE TABLE souk.relay_lease (
+        slot smallint PRIMARY KEY,
+        owner uuid,
+        epoch bigint NOT NULL
+      );
+      INSERT INTO souk.relay_lease SELECT slot, NULL, 0 FROM generate_series(0, 15) slot;
+      CREATE TABLE souk.relay_member (
+        owner uuid PRIMARY KEY,
+        alive_until timestamptz NOT NULL
+      ) WITH (fillfactor = 20);`,
+  },
+  {
+    id: 'messaging/0005-operators',
+    // A blocked row is the place of a dead letter in front of its key. Letters with the same fingerprint died of the same thing:
+    // numbers, ids and quoted words of their errors are left out of it.
+    sql: `
+      ALTER TABLE souk.retry
+        ADD COLUMN lost smallint NOT NULL DEFAULT 0,
+        ADD COLUMN dead_letter bigint,
+        DROP CONSTRAINT retry_state_check,
+        ADD CONSTRAINT retry_state_check CHECK (state IN ('waiting', 'running', 'blocked'));
+      CREATE INDEX retry_blocked ON souk.retry (dead_letter) WHERE state = 'blocked';
+      ALTER TABLE souk.dead_letter
+        ADD COLUMN lane text,
+        ADD COLUMN operator text,
+        ADD COLUMN note text,
+        ADD COLUMN acted_at timestamptz,
+        ADD COLUMN fingerprint text NOT NULL GENERATED ALWAYS AS (left(md5(type || '|' || reason || '|' ||
+          regexp_replace(error, '"[^"]*"|''[^'']*''|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{12,}|[0-9]+', '?', 'g')), 12)) STORED;
+      CREATE INDEX dead_letter_status ON souk.dead_letter (consumer, status, id);
+      CREATE INDEX dead_letter_group ON souk.dead_letter (consumer, fingerprint, id) WHERE status = 'dead';
+      CREATE TABLE souk.consumer_state (
+        consumer text PRIMARY KEY,
+        paused boolean NOT NULL,
+        operator text NOT NULL,
+        note text NOT NULL,
+        since timestamptz NOT NULL
+      );
+      CREATE TABLE souk.operator_action (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        at timestamptz NOT NULL,
+        consumer text NOT NULL,
+        operator text NOT NULL,
+        action text NOT NULL,
+        subject text NOT NULL,
+        note text NOT NULL
+      );`,
+  },
 ];

@@ -8,9 +8,9 @@ export interface MessagingOptions {
   readonly coalesceMs: number;
   /** Longest wait before acknowledged rows leave the outbox. Longer: fewer statements, more repeats after a crash. @default 60 */
   readonly ackMs: number;
-  /** The outbox, the lease and the retry table are looked at so often when nothing woke us. @default 1000 */
+  /** The outbox and the retry table are looked at so often when nothing woke us. @default 1000 */
   readonly pollMs: number;
-  /** A relay that was killed is replaced after this. At least three times `pollMs`. @default 4000 */
+  /** A relay that was killed is replaced after this, and at most a quarter of it. One that lives says so every quarter. @default 3600 */
   readonly leaseMs: number;
   /** Time of a handler for one attempt. @default 10000 */
   readonly handlerMs: number;
@@ -34,7 +34,7 @@ export const messagingDefaults: MessagingOptions = Object.freeze({
   coalesceMs: 20,
   ackMs: 60,
   pollMs: 1000,
-  leaseMs: 4000,
+  leaseMs: 3600,
   handlerMs: 10_000,
   drainMs: 8000,
   retryConcurrency: 8,

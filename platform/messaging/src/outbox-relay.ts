@@ -4,7 +4,9 @@ import { createBell } from './bell.ts';
 import type { Bus } from './bus.ts';
 import type { Envelope } from './envelope.ts';
 import type { MessagingOptions } from './options.ts';
-import { createRelayLease, type RelayLease } from './relay-lease.ts';
+import { type InFlight, type OutboxRow, Outgoing } from './outgoing.ts';
+import { createRelaySlots, type RelaySlots, SLOTS, type SlotsView } from './relay-slots.ts';
+import { createWakeUp, type WakeUp } from './wake-up.ts';
 
 export interface OutboxRelayInit {
   /** `source` of the events. */
@@ -18,89 +20,104 @@ export interface OutboxRelayInit {
   readonly context: () => Context;
 }
 
-interface Row {
-  readonly pos: bigint;
-  readonly id: string;
-  readonly type: string;
-  readonly schema: string;
-  readonly key: string;
-  readonly time: Date;
-  readonly traceparent: string;
-  readonly causation_id: string | null;
-  readonly data: Uint8Array;
-}
-
 /** A wait after something failed, in milliseconds. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 
-const READ = `
+/** How often the outbox is read although nothing says that there is something new. Milliseconds. */
+const SAFETY_READ_MS = 5000;
+
+/** Name of the attribute that says how often relays died with an event in their hands. */
+export const SENDS = 'soukdeaths';
+
+const COLUMNS =
+  'pos, slot::int AS slot, id, type, schema, key, time, traceparent, causation_id, data, sends::int AS sends';
+
+const READ_ALL = `
   /* relay-read */
-  SELECT pos, id, type, schema, key, time, traceparent, causation_id, data FROM souk.outbox
-  WHERE pos <> ALL($1::bigint[]) ORDER BY pos LIMIT $2`;
+  SELECT ${COLUMNS} FROM souk.outbox WHERE pos <> ALL($1::bigint[]) ORDER BY pos LIMIT $2`;
+
+// Each slot by its own index: what waits in the slots of others, however much, is not looked at.
+const READ_SLOTS = `
+  /* relay-read */
+  SELECT r.* FROM unnest($3::smallint[]) AS mine (slot), LATERAL (
+    SELECT ${COLUMNS} FROM souk.outbox o WHERE o.slot = mine.slot AND pos <> ALL($1::bigint[]) ORDER BY pos LIMIT $2) r
+  ORDER BY r.pos LIMIT $2`;
 
 /**
  * Sends what is in the outbox, in the order of `pos`, and removes what all subscriptions have.
  *
- *   in the outbox --read--> in flight --acknowledged--> done --renew--> removed
+ *   in the outbox --read--> in flight --acknowledged--> done --remove--> removed
  *                               └----refused----> in the outbox
  *
- * I1 one process relays a database at a time, and only its holder of the lease removes rows.
+ * I1 one process at a time relays a slot, and so all of a key; only who has the slot removes its rows. Processes share the slots evenly.
  * I2 a row is removed only after the bus has acknowledged it.
  * I3 events of a key go to the bus in the order of `pos`. No cursor is moved: rows of transactions that commit late are read when they appear.
  * I4 at most `maxInFlight` events are held in memory.
+ * I5 a slot is given back when nothing of it is in flight.
  */
 export class OutboxRelay {
   readonly #init: OutboxRelayInit;
-  readonly #lease: RelayLease;
+  readonly #slots: RelaySlots;
+  readonly #wakeUp: WakeUp;
   readonly #bell;
-  /** Handed to the bus, or refused by it and not looked at yet. */
-  readonly #inFlight = new Set<bigint>();
-  readonly #busyKeys = new Map<string, number>();
-  #done: bigint[] = [];
-  #refused: { readonly key: string; readonly positions: readonly bigint[] }[] = [];
-  /** Changes when the lease is lost: what the bus still says about earlier events is not for us any more. */
-  #reign = 0;
+  readonly #outgoing: Outgoing;
+  readonly #leaving = new Set<number>();
+  /** Highest position that was ever read. */
+  #highest = 0n;
+  #others = 0;
   #mustRead = false;
   #failures = 0;
   #stopping = false;
   #running: Promise<void> | undefined;
 
   constructor(init: OutboxRelayInit) {
+    const { db, runtime, log, context, options } = init;
     this.#init = init;
-    this.#lease = createRelayLease({ db: init.db, runtime: init.runtime, leaseMs: init.options.leaseMs });
-    this.#bell = createBell(init.runtime.timers);
+    this.#slots = createRelaySlots({ db, runtime, leaseMs: options.leaseMs, maxInFlight: options.maxInFlight });
+    this.#outgoing = new Outgoing((slot) => this.#slots.held.get(slot));
+    this.#bell = createBell(runtime.timers);
+    this.#wakeUp = createWakeUp({ db, runtime, log, context, onWake: () => this.#wake() });
   }
 
-  get leading(): boolean {
-    return this.#lease.held;
+  /** Slots that this process relays. */
+  get slots(): number {
+    return this.#slots.isValid ? this.#slots.held.size : 0;
   }
 
-  /** Something was committed. */
-  wake(): void {
-    this.#mustRead = true;
-    this.#bell.ring();
+  /** This process has committed something. */
+  onCommit(): void {
+    this.#wake();
+    if (this.#others > 0) this.#wakeUp.tell();
   }
 
   start(): void {
     this.#running ??= this.#run();
   }
 
-  /** Reads nothing more, waits at most `drainMs` for what is in flight, and lets go of the lease. */
+  /** Reads nothing more, waits at most `drainMs` for what is in flight, and lets go of all slots. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#bell.ring();
     await this.#running;
+    await this.#wakeUp.close();
+  }
+
+  #wake(): void {
+    this.#mustRead = true;
+    this.#bell.ring();
   }
 
   async #run(): Promise<void> {
     const { options, runtime } = this.#init;
+    const safetyMs = Math.max(SAFETY_READ_MS, options.pollMs);
     let readMs = Number.NEGATIVE_INFINITY;
     while (!this.#stopping) {
       try {
-        if (await this.#lead()) {
+        await this.#lead();
+        if (this.#slots.isValid && this.#slots.held.size > 0) {
           const nowMs = runtime.clock.monotonicMs();
-          if (this.#mustRead || nowMs - readMs >= options.pollMs) {
+          if (this.#mustRead || nowMs - readMs >= safetyMs) {
             readMs = nowMs;
             await this.#read();
           }
@@ -110,7 +127,7 @@ export class OutboxRelay {
         await this.#pause(thrown);
         continue;
       }
-      await this.#bell.rest(options.pollMs);
+      await this.#bell.rest(Math.min(options.pollMs, this.#slots.dueInMs));
       // Commits come in bursts: the next read takes along what is committed meanwhile.
       const restMs = readMs + options.coalesceMs - runtime.clock.monotonicMs();
       if (this.#mustRead && restMs > 0 && !this.#stopping) await runtime.timers.sleep(restMs);
@@ -118,111 +135,121 @@ export class OutboxRelay {
     await this.#finish();
   }
 
-  /** Gets or keeps the lease, and removes what is done. */
-  async #lead(): Promise<boolean> {
+  /** Removes what is done, keeps the slots we have and takes or gives back what is not our share. */
+  async #lead(): Promise<void> {
+    await this.#removeDone();
+    const isDue = this.#slots.dueInMs === 0 || !this.#slots.isValid;
+    if (!isDue && this.#leaving.size === 0) return;
     using ctx = this.#init.context();
-    if (!this.#lease.held) {
-      this.#abdicate();
-      if (!(await this.#lease.acquire(ctx))) return false;
-      this.#mustRead = true;
-      return true;
-    }
-    if (this.#done.length === 0 && !this.#lease.isDue) return true;
-    return this.#acknowledge(ctx);
+    if (isDue) await this.#share(ctx, await this.#slots.renew(ctx));
+    await this.#giveBack(ctx);
   }
 
-  async #acknowledge(ctx: Context): Promise<boolean> {
-    const done = this.#done;
-    this.#done = [];
-    const reign = this.#reign;
+  async #share(ctx: Context, view: SlotsView): Promise<void> {
+    if (view.lost.length > 0) {
+      this.#init.log.warn('another process relays a part of the outbox that was ours', { slots: view.lost.length });
+      for (const slot of view.lost) this.#forget(slot);
+    }
+    if (view.others > 0) this.#wakeUp.listen();
+    this.#others = view.others;
+    if ((view.newest ?? 0n) > this.#highest) this.#mustRead = true;
+    const { held } = this.#slots;
+    const share = Math.ceil(SLOTS / (view.others + 1));
+    const missing = Math.min(share - held.size, view.free);
+    if (missing > 0 && (await this.#slots.acquire(ctx, missing)).length > 0) this.#mustRead = true;
+    const staying = [...held.keys()].filter((slot) => !this.#leaving.has(slot));
+    for (const slot of staying.slice(share)) this.#leaving.add(slot);
+  }
+
+  async #giveBack(ctx: Context): Promise<void> {
+    if (this.#leaving.size === 0) return;
+    this.#outgoing.takeBackRefused();
+    const idle = [...this.#leaving].filter((slot) => !this.#outgoing.hasAny(slot));
+    if (idle.length === 0) return;
+    await this.#slots.release(ctx, idle);
+    for (const slot of idle) this.#leaving.delete(slot);
+    this.#wakeUp.tell();
+  }
+
+  async #removeDone(): Promise<void> {
+    const done = this.#outgoing.takeDone();
+    if (done.length === 0) return;
     try {
-      if (!(await this.#lease.renew(ctx, done))) {
-        this.#init.log.warn('another process relays the outbox');
-        this.#abdicate();
-        return false;
-      }
+      using ctx = this.#init.context();
+      await this.#slots.remove(ctx, done);
     } catch (error) {
-      this.#done.push(...done);
+      this.#outgoing.putBackDone(done);
       throw error;
     }
-    if (reign === this.#reign) for (const pos of done) this.#inFlight.delete(pos);
-    return true;
+    this.#outgoing.removed(done);
   }
 
-  #abdicate(): void {
-    this.#reign++;
-    this.#inFlight.clear();
-    this.#busyKeys.clear();
-    this.#done = [];
-    this.#refused = [];
+  #forget(slot: number): void {
+    this.#outgoing.forget(slot);
+    this.#leaving.delete(slot);
   }
 
   async #read(): Promise<void> {
-    const { options, db, bus } = this.#init;
-    this.#takeBackRefused();
-    const room = Math.min(options.batchSize, options.maxInFlight - this.#inFlight.size);
+    const { options, bus } = this.#init;
+    const outgoing = this.#outgoing;
+    outgoing.takeBackRefused();
+    const room = Math.min(options.batchSize, options.maxInFlight - outgoing.size);
     // What is acknowledged makes room and rings.
     if (room <= 0) return;
     this.#mustRead = false;
-    using ctx = this.#init.context();
-    const { rows } = await db.at(ctx).query<Row>(READ, [[...this.#inFlight], room]);
+    const rows = await this.#readRows(room);
     if (rows.length === room) this.#mustRead = true;
-    if (!this.#lease.held) return;
-    const refusedKeys = new Set(this.#refused.map(({ key }) => key));
+    for (const { pos } of rows) if (pos > this.#highest) this.#highest = pos;
+    if (!this.#slots.isValid) return;
     for (const [key, group] of byKey(rows)) {
+      const slot = (group[0] as OutboxRow).slot;
+      const epoch = this.#slots.held.get(slot);
       // An earlier event of the key was refused while we read: it goes first.
-      const mustWait = refusedKeys.has(key) || (!bus.can.pipelinesKeys && this.#busyKeys.has(key));
-      if (!mustWait) this.#publish(key, group);
+      const mustWait = outgoing.isRefused(key) || (!bus.can.pipelinesKeys && outgoing.isBusy(key));
+      if (epoch !== undefined && !mustWait) this.#publish({ key, slot, epoch, positions: [] }, group);
     }
     if (this.#mustRead) this.#bell.ring();
   }
 
-  #publish(key: string, group: readonly Row[]): void {
-    const reign = this.#reign;
-    const positions = group.map(({ pos }) => pos);
-    for (const pos of positions) this.#inFlight.add(pos);
-    this.#busyKeys.set(key, (this.#busyKeys.get(key) ?? 0) + 1);
+  async #readRows(room: number): Promise<readonly OutboxRow[]> {
+    using ctx = this.#init.context();
+    const sql = this.#init.db.at(ctx);
+    const skip = this.#outgoing.positions();
+    const mine = [...this.#slots.held.keys()].filter((slot) => !this.#leaving.has(slot));
+    const { rows } =
+      mine.length === SLOTS
+        ? await sql.query<OutboxRow>(READ_ALL, [skip, room])
+        : await sql.query<OutboxRow>(READ_SLOTS, [skip, room, mine]);
+    return rows;
+  }
+
+  #publish(about: InFlight, group: readonly OutboxRow[]): void {
+    const batch = { ...about, positions: group.map(({ pos }) => pos) };
+    this.#outgoing.sent(batch);
     this.#init.bus.publish(group.map((row) => this.#envelope(row))).then(
-      () => {
-        if (reign !== this.#reign) return;
-        this.#free(key);
-        this.#acknowledged(positions);
-      },
-      (thrown) => {
-        if (reign !== this.#reign) return;
-        this.#free(key);
-        this.#onRefused(key, positions, thrown);
-      },
+      () => this.#acknowledged(batch),
+      (thrown) => this.#onRefused(batch, thrown),
     );
   }
 
-  #acknowledged(positions: readonly bigint[]): void {
-    const { options, runtime } = this.#init;
-    const wasFull = this.#inFlight.size >= options.maxInFlight;
-    if (this.#done.length === 0) runtime.timers.after(options.ackMs, () => this.#bell.ring());
-    this.#done.push(...positions);
-    if (wasFull || !this.#init.bus.can.pipelinesKeys) this.#mustRead = true;
-    if (this.#done.length >= options.batchSize) this.#bell.ring();
+  #acknowledged(batch: InFlight): void {
+    const { options, runtime, bus } = this.#init;
+    const wasFull = this.#outgoing.size >= options.maxInFlight;
+    const wasEmpty = this.#outgoing.doneCount === 0;
+    if (!this.#outgoing.acknowledged(batch)) return;
+    if (wasEmpty) runtime.timers.after(options.ackMs, () => this.#bell.ring());
+    if (wasFull || !bus.can.pipelinesKeys) this.#mustRead = true;
+    if (this.#outgoing.doneCount >= options.batchSize || (this.#stopping && this.#outgoing.isQuiet)) this.#bell.ring();
   }
 
-  #onRefused(key: string, positions: readonly bigint[], thrown: unknown): void {
+  #onRefused(batch: InFlight, thrown: unknown): void {
     const { log, runtime } = this.#init;
-    this.#refused.push({ key, positions });
-    if (this.#refused.length > 1) return;
+    const isFirst = !this.#outgoing.hasRefused;
+    if (!this.#outgoing.refused(batch)) return;
+    if (this.#stopping && this.#outgoing.isQuiet) this.#bell.ring();
+    if (!isFirst) return;
     log.warn('the bus did not take an event: it stays in the outbox', { err: fromUnknown(thrown) });
-    runtime.timers.after(FIRST_PAUSE_MS, () => this.wake());
-  }
-
-  #takeBackRefused(): void {
-    for (const { positions } of this.#refused) for (const pos of positions) this.#inFlight.delete(pos);
-    this.#refused = [];
-  }
-
-  #free(key: string): void {
-    const left = (this.#busyKeys.get(key) ?? 1) - 1;
-    if (left === 0) this.#busyKeys.delete(key);
-    else this.#busyKeys.set(key, left);
-    if (this.#stopping && this.#busyKeys.size === 0) this.#bell.ring();
+    runtime.timers.after(FIRST_PAUSE_MS, () => this.#wake());
   }
 
   async #pause(thrown: unknown): Promise<void> {
@@ -237,27 +264,31 @@ export class OutboxRelay {
     const { runtime, options, log } = this.#init;
     const untilMs = runtime.clock.monotonicMs() + options.drainMs;
     try {
-      for (let leftMs = options.drainMs; this.#busyKeys.size > 0 && leftMs > 0; ) {
+      for (let leftMs = options.drainMs; !this.#outgoing.isQuiet && leftMs > 0; ) {
         await this.#bell.rest(Math.min(leftMs, options.pollMs));
         await this.#settle();
         leftMs = untilMs - runtime.clock.monotonicMs();
       }
-      await this.#settle();
+      await this.#removeDone();
       using ctx = this.#init.context();
-      await this.#lease.release(ctx);
+      await this.#slots.release(ctx, [...this.#slots.held.keys()]);
+      await this.#slots.leave(ctx);
+      if (this.#others > 0) this.#wakeUp.tell();
     } catch (thrown) {
-      log.warn('the outbox was not let go of: another process takes it over when the lease ends', {
+      log.warn('the outbox was not let go of: other processes take it over when the lease ends', {
         err: fromUnknown(thrown),
       });
     }
   }
 
   async #settle(): Promise<void> {
+    await this.#removeDone();
+    if (this.#slots.dueInMs > 0) return;
     using ctx = this.#init.context();
-    if (this.#lease.held && (this.#done.length > 0 || this.#lease.isDue)) await this.#acknowledge(ctx);
+    for (const slot of (await this.#slots.renew(ctx)).lost) this.#forget(slot);
   }
 
-  #envelope(row: Row): Envelope {
+  #envelope(row: OutboxRow): Envelope {
     return {
       id: row.id,
       source: this.#init.source,
@@ -268,12 +299,14 @@ export class OutboxRelay {
       traceparent: row.traceparent,
       causationId: row.causation_id ?? undefined,
       data: row.data,
+      // A bus that remembers counts its own deliveries; this one's were ours.
+      ...(row.sends > 0 && !this.#init.bus.can.durable ? { extensions: { [SENDS]: String(row.sends) } } : {}),
     };
   }
 }
 
-function byKey(rows: readonly Row[]): Map<string, Row[]> {
-  const groups = new Map<string, Row[]>();
+function byKey(rows: readonly OutboxRow[]): Map<string, OutboxRow[]> {
+  const groups = new Map<string, OutboxRow[]>();
   for (const row of rows) {
     const group = groups.get(row.key);
     if (group === undefined) groups.set(row.key, [row]);
