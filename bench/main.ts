@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   checkout: async () => (await import('./cases/checkout.ts')).checkout,
   saga: async () => (await import('./cases/saga.ts')).sagas,
   events: async () => (await import('./cases/events.ts')).events,
+  outbox: async () => (await import('./cases/outbox.ts')).outbox,
   catalog: async () => (await import('./cases/catalog.ts')).catalog,
 };
 

@@ -113,8 +113,11 @@ export interface Report {
   readonly violations: readonly string[];
 }
 
-/** Runs `peers/<script>.ts` in a process of its own. */
-export function runEngine(script: string, order: Order): Promise<Report> {
+/** Runs an engine of a race. */
+export const runEngine = (script: string, order: Order): Promise<Report> => runScript<Report>(script, order);
+
+/** Runs `peers/<script>.ts` in a process of its own. @returns what it prints as its last line */
+export function runScript<TReport>(script: string, order: unknown): Promise<TReport> {
   const path = fileURLToPath(new URL(`../peers/${script}.ts`, import.meta.url));
   const child = spawn(process.execPath, ['--no-warnings', path, JSON.stringify(order)], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -131,10 +134,9 @@ export function runEngine(script: string, order: Order): Promise<Report> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => {
-      const line = output.split('\n').findLast((text) => text.startsWith('{"done"'));
-      if (code !== 0 || line === undefined) {
-        reject(new Error(`${script} ended with ${code}:\n${errors || output}`));
-      } else resolve(JSON.parse(line) as Report);
+      const line = output.split('\n').findLast((text) => text.startsWith('{'));
+      if (code !== 0 || line === undefined) reject(new Error(`${script} ended with ${code}:\n${errors || output}`));
+      else resolve(JSON.parse(line) as TReport);
     });
   });
 }
