@@ -1,6 +1,7 @@
 import { type Context, hasReason, type Runtime } from '@souk/kernel';
 import type { Database, QueryResult, Sql, Transaction } from '@souk/store';
 import { formatTraceparent } from '@souk/telemetry';
+import { createAllReader, type EventReader } from './all-reader.ts';
 import { eventStoreErrors } from './errors.ts';
 import type { EventMetadata, NewEvent, StoredEvent } from './event.ts';
 import { APPEND, READ, VERSION } from './sql.ts';
@@ -25,7 +26,7 @@ export interface ReadOptions {
 }
 
 /** Streams of events in a service's own database. */
-export interface EventStore {
+export interface EventStore extends EventReader {
   /**
    * Appends to one stream in the caller's transaction, in one statement. Versions of a stream have no gaps. The stream is locked until the
    * transaction ends: append to several streams of one transaction in a fixed order.
@@ -85,6 +86,7 @@ export function createEventStore({ runtime }: { readonly runtime: Runtime }): Ev
   };
 
   return {
+    ...createAllReader(async (_sql, events) => events),
     append: (tx, append) => run(tx, tx.ctx, append),
     appendAlone: (db, ctx, append) => run(db.at(ctx), ctx, append),
     read: async (sql, stream, { fromVersion = 1 } = {}) => {

@@ -1,3 +1,5 @@
+import type { Position } from './position.ts';
+
 /** Why an event came to be. No personal data: metadata is shown to operators. */
 export interface EventMetadata {
   /** Who caused it: a user's id, or a service. */
@@ -8,6 +10,10 @@ export interface EventMetadata {
   readonly correlation?: string;
   /** W3C trace context. Taken from the transaction's context when left out. */
   readonly traceparent?: string;
+  /** Whose data it is, where several customers share a store. */
+  readonly tenant?: string;
+  /** The service that appended it. Taken from the store when left out. */
+  readonly service?: string;
 }
 
 /** An event to be appended. */
@@ -15,9 +21,9 @@ export interface NewEvent {
   readonly type: string;
   /** What JSON can hold. A text with U+0000 is refused by the database. */
   readonly data: unknown;
-  /** Version of the shape of `data`, from 1. @default 1 */
+  /** Version of the shape of `data`, from 1 to 32767. @default the newest that the store's upcasters know, or 1 */
   readonly schemaVersion?: number;
-  /** A UUID. The same id cannot be appended twice. @default a new UUIDv7 */
+  /** A UUID. An append that is repeated with the same ids is done once. @default a new UUIDv7 */
   readonly id?: string;
 }
 
@@ -32,4 +38,9 @@ export interface StoredEvent {
   readonly data: unknown;
   readonly metadata: EventMetadata;
   readonly at: Date;
+}
+
+/** An event with its place among all events of the store. */
+export interface RecordedEvent extends StoredEvent {
+  readonly position: Position;
 }

@@ -1,5 +1,6 @@
+export type { EventReader, Page, ReadAllOptions } from './all-reader.ts';
 export { eventStoreErrors } from './errors.ts';
-export type { EventMetadata, NewEvent, StoredEvent } from './event.ts';
+export type { EventMetadata, NewEvent, RecordedEvent, StoredEvent } from './event.ts';
 export {
   type Append,
   createEventStore,
@@ -9,3 +10,4 @@ export {
 } from './event-store.ts';
 export { type Decider, fold } from './fold.ts';
 export { eventStoreMigrations } from './migrations.ts';
+export { comparePositions, decodePosition, encodePosition, type Position, START } from './position.ts';

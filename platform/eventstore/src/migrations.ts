@@ -33,4 +33,15 @@ export const eventStoreMigrations: readonly Migration[] = [
       );
       CREATE INDEX es_event_order ON souk.es_event (epoch, xid, position);`,
   },
+  {
+    id: 'eventstore/0002-order',
+    // Who appended last is kept with the stream: a transaction that took its id earlier must not append after it, or readers would see
+    // the versions the wrong way round. Where the store lives is kept so that a move to another cluster is noticed.
+    sql: `
+      ALTER TABLE souk.es_stream ADD COLUMN epoch integer NOT NULL DEFAULT 1, ADD COLUMN xid xid8 NOT NULL DEFAULT '0';
+      ALTER TABLE souk.es_meta ADD COLUMN system_identifier bigint, ADD COLUMN timeline integer;
+      CREATE INDEX es_event_category ON souk.es_event (split_part(stream, '-', 1), epoch, xid, position);
+      CREATE FUNCTION souk.es_partition(stream text, parts integer) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+        RETURN abs(hashtextextended(stream, 7) % parts)::integer;`,
+  },
 ];
