@@ -9,9 +9,9 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, 
  * @returns milliseconds
  * @throws SAGA_INVALID_DEFINITION
  */
-export function parseDuration(saga: string, text: DurationText): number {
+export function parseDuration(saga: string, what: string, text: DurationText): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
   const ms = Number(amount) * (UNIT_MS[unit ?? ''] ?? Number.NaN);
-  if (!(ms > 0)) throw sagaErrors.INVALID_DEFINITION({ saga, why: `deadline: want a time like '15m', got '${text}'` });
+  if (!(ms > 0)) throw sagaErrors.INVALID_DEFINITION({ saga, why: `${what}: want a time like '15m', got '${text}'` });
   return ms;
 }

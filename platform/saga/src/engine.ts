@@ -1,19 +1,22 @@
-import { fromUnknown, type Runtime, rootContext } from '@souk/kernel';
-import type { Database } from '@souk/store';
+import { type Context, fromUnknown, type Runtime, rootContext } from '@souk/kernel';
+import type { Database, Transaction } from '@souk/store';
 import type { Telemetry } from '@souk/telemetry';
-import type { AnyDefinition, SagaDefinition } from './definition.ts';
+import { isKebabCase } from './checks.ts';
+import type { AnyDefinition, Json, SagaDefinition } from './definition.ts';
 import { sagaErrors } from './errors.ts';
 import { createExecutor } from './executor.ts';
-import { fromRow, type JournalRecord, toRow } from './journal.ts';
-import { shapeOf } from './machine.ts';
+import { fromRow } from './journal.ts';
+import { CANCEL } from './machine.ts';
 import { resolveOptions, type SagaEngineOptions } from './options.ts';
 import { toJson } from './outcome.ts';
 import { postgresStorage } from './postgres-storage.ts';
 import { linuxProcesses, type Processes } from './process-place.ts';
 import { createSagaTelemetry } from './saga-telemetry.ts';
-import type { Sagas } from './sagas.ts';
-import type { SagaStorage } from './storage.ts';
+import type { SagaStatus, Sagas, StartOptions } from './sagas.ts';
+import { startOf } from './start.ts';
+import type { SagaStorage, SignalRow } from './storage.ts';
 import { findSaga, readJournal } from './timeline.ts';
+import { createWaiters } from './waiters.ts';
 import { acquireLease, type WorkerLease } from './worker-lease.ts';
 
 export interface SagaEngineInit<TDeps> extends SagaEngineOptions {
@@ -48,10 +51,11 @@ export interface SagaEngine<TDeps> {
   health(): SagaHealth;
 }
 
-/** @throws SAGA_DUPLICATE_DEFINITION */
+/** @throws SAGA_DUPLICATE_DEFINITION, SAGA_INVALID_DEFINITION when the saga of a child is missing */
 export function createSagaEngine<TDeps>(init: SagaEngineInit<TDeps>): SagaEngine<TDeps> {
   const root = engineContext(init.runtime, init.telemetry);
-  return createEngineOn({ ...init, storage: postgresStorage(init.db, root), processes: linuxProcesses() });
+  const lookUp = async (ctx: Context, id: string) => (await findSaga(init.db.at(ctx), id))?.status;
+  return createEngineOn({ ...init, storage: postgresStorage(init.db, root), processes: linuxProcesses(), lookUp });
 }
 
 const engineContext = (runtime: Runtime, telemetry: Telemetry) =>
@@ -62,7 +66,12 @@ const keyOf = (definition: { readonly name: string; readonly version: number }):
 
 /** The engine on any storage. */
 export function createEngineOn<TDeps>(
-  init: Omit<SagaEngineInit<TDeps>, 'db'> & { readonly storage: SagaStorage; readonly processes: Processes },
+  init: Omit<SagaEngineInit<TDeps>, 'db'> & {
+    readonly storage: SagaStorage;
+    readonly processes: Processes;
+    /** How a saga stands that may run anywhere. */
+    readonly lookUp: (ctx: Context, id: string) => Promise<SagaStatus | undefined>;
+  },
 ): SagaEngine<TDeps> {
   const { runtime, storage, processes } = init;
   const { clock, timers } = runtime;
@@ -91,7 +100,14 @@ export function createEngineOn<TDeps>(
       // A claim for every single place would cost more than the sagas.
       if (backlog && executor.free * 4 >= settings.concurrency) wake();
     },
+    onSent: (signals, started) => {
+      if (started || !executor.deliver(signals)) wake();
+    },
+    onLeft: (id, left) => waiters.left(id, left),
   });
+
+  const { pollMs } = settings;
+  const waiters = createWaiters({ runtime, pollMs, runs: executor.runs, lookUp: init.lookUp });
 
   /** Recovery is a loop: what fails now is tried again at its next turn. Said once per outage. */
   const guarded = async (what: string, work: () => Promise<void>): Promise<void> => {
@@ -148,6 +164,12 @@ export function createEngineOn<TDeps>(
     })();
   };
 
+  /** What other processes said to sagas that run here. */
+  const hear = (): Promise<void> =>
+    guarded('hear', async () => {
+      if (session !== undefined && executor.active > 0) executor.deliver(await storage.pendingSignals(session.lease));
+    });
+
   const takeOver = (): Promise<void> =>
     guarded('take over', async () => {
       if ((await storage.takeOver([], clock.now())) > 0) wake();
@@ -159,7 +181,7 @@ export function createEngineOn<TDeps>(
       telemetry.stuck(await storage.stuck());
       const current = session;
       if (current === undefined) return;
-      const idle = (await storage.owned(current.lease)).filter(({ id, epoch }) => executor.active.get(id) !== epoch);
+      const idle = (await storage.owned(current.lease)).filter(({ id, epoch }) => !executor.has(id, epoch));
       const lost = idle.filter(({ id, epoch }) => suspects.get(id) === epoch);
       suspects = new Map(idle.map(({ id, epoch }) => [id, epoch]));
       if (lost.length === 0) return;
@@ -206,30 +228,68 @@ export function createEngineOn<TDeps>(
     state = 'stopped';
   };
 
-  const sagas: Sagas = {
-    start: async (tx, wanted, { id, input, ctx }) => {
-      const { name, version } = wanted;
-      const definition = definitions.get(keyOf(wanted));
-      if (definition === undefined) throw sagaErrors.UNKNOWN_DEFINITION({ saga: name, version });
-      const at = clock.now();
-      const record: JournalRecord = {
-        kind: 'STARTED',
-        input: toJson(name, input) ?? null,
-        at,
-        deadlineAt: at + definition.deadlineMs,
-        trace: ctx.trace,
-      };
-      // The row is ours only when the lease is: a taker-over frees every saga whose owner is not live, whenever it becomes visible.
-      const owner = state === 'started' && executor.free > 0 ? session : undefined;
-      const shape = shapeOf(definition);
-      const row = { id, name, version, shape, owner: owner?.lease.workerId, wakeAt: at, record: toRow(record, 1) };
-      if (!(await storage.start(tx, row))) return;
-      tx.afterCommit(() => {
-        if (owner === undefined) return state === 'started' ? wake() : undefined;
-        if (owner !== session) return;
-        executor.run(owner, { id, definition, shape, epoch: 1, claims: 0, interrupted: false, records: [record] });
+  /** A new saga of a definition that this engine has. */
+  const prepare = (
+    wanted: { readonly name: string; readonly version: number },
+    init: Omit<StartOptions<Json>, 'ctx'>,
+    { trace }: Context,
+  ) => {
+    const { name, version } = wanted;
+    const definition = definitions.get(keyOf(wanted));
+    if (definition === undefined) throw sagaErrors.UNKNOWN_DEFINITION({ saga: name, version });
+    const { id, input, key, tenant } = init;
+    // The row is ours only when the lease is: a taker-over frees every saga whose owner is not live, whenever it becomes visible.
+    const owner = state === 'started' && executor.free > 0 ? session : undefined;
+    const about = { id, input, key, tenant, parent: undefined, trace, owner: owner?.lease.workerId };
+    const { start, record } = startOf(definition, about, clock.now());
+    const begin = (): void => {
+      if (owner === undefined && state === 'started') wake();
+      if (owner === undefined || owner !== session) return;
+      const { shape } = definition;
+      executor.run(owner, {
+        id,
+        definition,
+        shape,
+        epoch: 1,
+        claims: 0,
+        interrupted: false,
+        records: [record],
+        signals: [],
       });
+    };
+    return { start, begin };
+  };
+
+  const sendSignal = async (tx: Transaction, row: SignalRow): Promise<void> => {
+    await storage.signal(tx, [row], clock.now());
+    tx.afterCommit(() => {
+      if (state === 'started' && !executor.deliver([row])) wake();
+    });
+  };
+
+  const sagas: Sagas = {
+    start: async (tx, wanted, init) => {
+      const { start, begin } = prepare(wanted, init, init.ctx);
+      if (await storage.start(tx, start)) tx.afterCommit(begin);
     },
+    startAlone: async (ctx, wanted, init) => {
+      ctx.throwIfDone();
+      const current = session;
+      if (state !== 'started' || current === undefined) throw sagaErrors.STOPPED();
+      const { start, begin } = prepare(wanted, init, ctx);
+      const started = await current.writer.start(start);
+      if (started) begin();
+      return started;
+    },
+    signal: async (tx, { id, name, signalId, body }) => {
+      if (!isKebabCase(name)) throw sagaErrors.SIGNAL_NAME({ name });
+      await sendSignal(tx, { sagaId: id, name, signalId, body: toJson(name, body) ?? null });
+    },
+    cancel: async (tx, id, { reason, actor, actionId = runtime.ids.uuid() }) => {
+      if (reason.trim() === '') throw sagaErrors.ACTION_REFUSED({ action: 'cancel', why: 'a reason must be given' });
+      await sendSignal(tx, { sagaId: id, name: CANCEL, signalId: actionId, body: { reason, actor } });
+    },
+    wait: (ctx, id) => waiters.wait(ctx, id),
     find: findSaga,
     journal: readJournal,
   };
@@ -245,6 +305,7 @@ export function createEngineOn<TDeps>(
       await takeOverGone();
       state = 'started';
       every(settings.pollMs, wake);
+      every(settings.pollMs, hear);
       every(settings.takeOverMs, takeOver);
       every(settings.auditMs, audit);
       wake();
@@ -255,7 +316,7 @@ export function createEngineOn<TDeps>(
     },
     health: () => ({
       state: state !== 'started' ? 'stopped' : session === undefined ? 'recovering' : 'live',
-      running: executor.active.size,
+      running: executor.active,
     }),
   };
 }
@@ -267,6 +328,13 @@ function indexDefinitions<TDeps>(list: readonly SagaDefinition<TDeps, never>[]):
     if (definitions.has(key))
       throw sagaErrors.DUPLICATE_DEFINITION({ saga: definition.name, version: definition.version });
     definitions.set(key, definition as unknown as AnyDefinition);
+  }
+  for (const definition of definitions.values()) {
+    for (const { name: step, work } of definition.steps.values()) {
+      if (work.is !== 'child' || definitions.get(keyOf(work.saga)) === work.saga) continue;
+      const why = `step ${step}: its child ${keyOf(work.saga)} is not declared to the same engine`;
+      throw sagaErrors.INVALID_DEFINITION({ saga: definition.name, why });
+    }
   }
   return definitions;
 }

@@ -1,12 +1,16 @@
-import { type Context, fromUnknown, hasReason, newTrace, type Runtime } from '@souk/kernel';
-import type { Span } from '@souk/telemetry';
+import { type Context, fromUnknown, hasReason, newTrace, type Runtime, type TraceContext } from '@souk/kernel';
 import type { AnyDefinition } from './definition.ts';
+import { createEnding } from './ending.ts';
 import { sagaErrors } from './errors.ts';
 import type { JournalRecord } from './journal.ts';
-import { fold, interrupted, shapeOf } from './machine.ts';
+import { ACTION, fold, interrupted, type MachineState } from './machine.ts';
 import { runSaga } from './runner.ts';
 import { createSagaHandle } from './saga-handle.ts';
 import type { SagaTelemetry } from './saga-telemetry.ts';
+import { startOf } from './start.ts';
+import { isWanted, type RunnerEnv, type SagaRun } from './step.ts';
+import type { SignalRow } from './storage.ts';
+import { createWatch } from './watch.ts';
 import type { WorkerLease } from './worker-lease.ts';
 
 /** A saga that this worker has just come to own. */
@@ -18,14 +22,21 @@ export interface Owned {
   readonly claims: number;
   readonly interrupted: boolean;
   readonly records: readonly JournalRecord[];
+  readonly signals: readonly SignalRow[];
 }
 
 /** Runs sagas, at most `concurrency` at once; what comes beyond waits in line. */
 export interface Executor {
-  /** Sagas that run or stand in line: id and epoch. */
-  readonly active: ReadonlyMap<string, number>;
+  /** Sagas that run or stand in line. */
+  readonly active: number;
   readonly free: number;
+  /** True when this saga runs or stands in line at this epoch. */
+  has(id: string, epoch: number): boolean;
+  /** True when this saga runs or stands in line. */
+  runs(id: string): boolean;
   run(session: WorkerLease, owned: Owned): void;
+  /** @returns false when a signal is for a saga that does not run here */
+  deliver(signals: readonly SignalRow[]): boolean;
   /** Begins nothing more and lets go of what can be let go. */
   stop(): void;
   /** Aborts what still runs. */
@@ -34,7 +45,7 @@ export interface Executor {
   idle(): Promise<void>;
 }
 
-export function createExecutor(options: {
+export interface ExecutorInit {
   readonly root: Context;
   readonly runtime: Runtime;
   readonly telemetry: SagaTelemetry;
@@ -43,42 +54,87 @@ export function createExecutor(options: {
   readonly maxClaims: number;
   /** Called when a place became free. */
   readonly onFree: () => void;
-}): Executor {
+  /** Called when something was committed that some saga may have waited for. */
+  readonly onSent: (signals: readonly SignalRow[], started: boolean) => void;
+  /** Called when a saga is let go of, and how it stood then. */
+  readonly onLeft: (id: string, state: MachineState) => void;
+}
+
+/** A saga that runs here or stands in line. */
+interface Active {
+  readonly session: WorkerLease;
+  readonly owned: Owned;
+  run: SagaRun | undefined;
+  /** What came before it ran. */
+  readonly early: SignalRow[];
+}
+
+export function createExecutor(options: ExecutorInit): Executor {
   const { root, runtime, telemetry } = options;
-  const active = new Map<string, number>();
-  const line: (() => void)[] = [];
+  const active = new Map<string, Active>();
+  const line: Active[] = [];
   const stopping = new AbortController();
-  const aborting = new AbortController();
+  const aborting = createEnding();
   const waiters: (() => void)[] = [];
+  const watch = createWatch(runtime);
+  const envs = new WeakMap<WorkerLease, RunnerEnv>();
   let running = 0;
 
-  const execute = async (session: WorkerLease, owned: Owned): Promise<void> => {
-    const { id, definition, epoch } = owned;
+  /** What all sagas of a lease have in common; when the lease is over, so are their attempts. */
+  const envOf = (session: WorkerLease): RunnerEnv => {
+    const known = envs.get(session);
+    if (known !== undefined) return known;
+    const abort = createEnding();
+    aborting.onEnd((reason) => abort.end(reason));
+    if (aborting.ended) abort.end(aborting.signal.reason);
+    const over = (): void => abort.end(session.over.reason);
+    if (session.over.aborted) over();
+    else session.over.addEventListener('abort', over, { once: true });
+    const env: RunnerEnv = {
+      runtime,
+      telemetry,
+      watch,
+      deps: options.deps(),
+      stopping: stopping.signal,
+      abort,
+      startOf: (definition, init) => startOf(definition, init, runtime.clock.now()),
+    };
+    envs.set(session, env);
+    return env;
+  };
+
+  const execute = async (entry: Active): Promise<MachineState> => {
+    const { session, owned } = entry;
+    const { id, definition, epoch, records } = owned;
+    const env = envOf(session);
+    const own = root.with({ trace: newTrace(runtime, true) });
+    const span = telemetry.beginSaga(own, definition, id, linksOf(records));
     const handle = createSagaHandle({
       id,
       definition,
       epoch,
-      seq: owned.records.length,
-      state: fold(definition, owned.records),
+      seq: records.length,
+      state: fold(definition, records),
       writer: session.writer,
+      trace: span.trace,
+      onSent: options.onSent,
     });
-    const started = owned.records[0];
-    const ctx = root.with({ trace: newTrace(runtime, true) });
-    const trace = started?.kind === 'STARTED' ? started.trace : undefined;
-    const span: Span = telemetry.beginSaga(ctx, handle, trace);
+    const forward = createEnding();
+    const offAbort = env.abort.onEnd((reason) => forward.end(reason));
+    if (env.abort.ended) forward.end(env.abort.signal.reason);
+    const run: SagaRun = { ctx: own.with({ trace: span.trace }), handle, env, forward, actions: [], onNews: undefined };
+    entry.run = run;
     try {
       const problem = problemOf(owned, options.maxClaims);
       if (problem !== undefined) {
         const { code, reason, message } = problem;
         handle.note({ kind: 'STUCK', failure: { step: '', code, reason, message } });
         await handle.flush();
-        return;
+        return handle.state;
       }
-      if (owned.interrupted)
-        for (const record of interrupted(definition, handle.state, runtime.clock.now())) handle.note(record);
-      const abort = AbortSignal.any([aborting.signal, session.over]);
-      const env = { runtime, telemetry, deps: options.deps(), stopping: stopping.signal, abort };
-      await runSaga(ctx.with({ trace: span.trace }), handle, env);
+      if (owned.interrupted) noteInterrupted(run, runtime.clock.now());
+      for (const signal of [...owned.signals, ...entry.early]) hear(run, signal);
+      await runSaga(run);
     } catch (thrown) {
       const error = fromUnknown(thrown);
       span.fail(error);
@@ -87,47 +143,89 @@ export function createExecutor(options: {
         telemetry.log.error('a saga was let go of', { saga: definition.name, saga_id: id, err: error });
       }
     } finally {
+      offAbort();
       telemetry.endSaga(span, handle, runtime.clock.now());
     }
+    return handle.state;
   };
 
-  const begin = async (session: WorkerLease, owned: Owned): Promise<void> => {
+  const begin = async (entry: Active): Promise<void> => {
+    const { id, definition } = entry.owned;
     running++;
-    telemetry.running(owned.definition, 1);
-    try {
-      await execute(session, owned);
-    } finally {
-      running--;
-      telemetry.running(owned.definition, -1);
-      if (active.get(owned.id) === owned.epoch) active.delete(owned.id);
-      const next = line.shift();
-      if (next !== undefined) next();
-      else options.onFree();
-      if (running === 0) for (const resolve of waiters.splice(0)) resolve();
-    }
+    telemetry.running(definition, 1);
+    const left = await execute(entry);
+    running--;
+    telemetry.running(definition, -1);
+    if (active.get(id) === entry) active.delete(id);
+    const next = line.shift();
+    if (next !== undefined) void begin(next);
+    else options.onFree();
+    options.onLeft(id, left);
+    if (running === 0) for (const resolve of waiters.splice(0)) resolve();
   };
 
   return {
-    active,
+    get active() {
+      return active.size;
+    },
     get free() {
       return options.concurrency - running - line.length;
     },
+    has: (id, epoch) => active.get(id)?.owned.epoch === epoch,
+    runs: (id) => active.has(id),
     run: (session, owned) => {
-      active.set(owned.id, owned.epoch);
-      if (running < options.concurrency || stopping.signal.aborted) void begin(session, owned);
-      else line.push(() => void begin(session, owned));
+      const entry: Active = { session, owned, run: undefined, early: [] };
+      active.set(owned.id, entry);
+      if (running < options.concurrency || stopping.signal.aborted) void begin(entry);
+      else line.push(entry);
+    },
+    deliver: (signals) => {
+      let all = true;
+      for (const signal of signals) {
+        const entry = active.get(signal.sagaId);
+        if (entry === undefined) all = false;
+        else if (entry.run === undefined) entry.early.push(signal);
+        else hear(entry.run, signal);
+      }
+      return all;
     },
     stop: () => {
       stopping.abort(sagaErrors.STOPPED());
-      for (const next of line.splice(0)) next();
+      for (const next of line.splice(0)) void begin(next);
     },
-    abort: () => aborting.abort(sagaErrors.STOPPED()),
+    abort: () => aborting.end(sagaErrors.STOPPED()),
     idle: () => (running === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
   };
 }
 
+function hear(run: SagaRun, signal: SignalRow): void {
+  if (signal.name === ACTION) run.actions.push(signal);
+  else if (!run.handle.take(signal)) return;
+  run.onNews?.();
+}
+
+function noteInterrupted({ handle }: SagaRun, nowMs: number): void {
+  const wanted = (step: Parameters<typeof isWanted>[2]): boolean => {
+    try {
+      return isWanted(handle.state, handle.id, step);
+    } catch {
+      // Its condition is asked again in a moment, and what it throws is reported then.
+      return false;
+    }
+  };
+  for (const record of interrupted(handle.definition, handle.state, nowMs, wanted)) handle.note(record);
+}
+
+/** The trace that started the saga, and that of the run that last let go of it. */
+function linksOf(records: readonly JournalRecord[]): readonly TraceContext[] {
+  const traced = records.flatMap((record) => ('trace' in record && record.trace ? [record.trace] : []));
+  const [first, ...rest] = traced;
+  const last = rest.at(-1);
+  return first === undefined ? [] : last === undefined ? [first] : [first, last];
+}
+
 const problemOf = ({ definition, shape, claims }: Owned, maxClaims: number) => {
   const { name: saga, version } = definition;
-  if (shape !== shapeOf(definition)) return sagaErrors.DEFINITION_CHANGED({ saga, version });
+  if (shape !== definition.shape) return sagaErrors.DEFINITION_CHANGED({ saga, version });
   return claims > maxClaims ? sagaErrors.TOO_MANY_CLAIMS({ claims: maxClaims }) : undefined;
 };

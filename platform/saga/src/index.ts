@@ -1,15 +1,18 @@
 export { type GroupBuilder, type Phase, type SagaBuilder, saga } from './builder.ts';
 export type {
-  CompensatableOptions,
+  CompensationPolicy,
   Json,
+  Known,
+  Resolution,
   RetryOptions,
   SagaDefinition,
   SagaEnd,
   SagaFailure,
   SagaStep,
   StepCall,
+  StepCondition,
   StepKind,
-  StepOptions,
+  StepResolve,
   StepRun,
   StepUndo,
   UndoCall,
@@ -19,4 +22,21 @@ export { createSagaEngine, type SagaEngine, type SagaEngineInit, type SagaHealth
 export { sagaErrors } from './errors.ts';
 export { sagaMigrations } from './migrations.ts';
 export type { SagaEngineOptions } from './options.ts';
-export type { SagaEvent, SagaState, SagaStatus, Sagas } from './sagas.ts';
+export { manualReview } from './outcome.ts';
+export type {
+  CancelRequest,
+  SagaEvent,
+  SagaSignal,
+  SagaState,
+  SagaStatus,
+  Sagas,
+  StartOptions,
+} from './sagas.ts';
+export type {
+  ChildOptions,
+  CompensatableChildOptions,
+  CompensatableOptions,
+  SleepUntil,
+  StepOptions,
+  WaitOptions,
+} from './step-options.ts';

@@ -7,8 +7,9 @@ import type { Json, SagaFailure } from './definition.ts';
  * - `failed`: nothing happened; worth repeating.
  * - `unknown`: it may have happened; repeated under the same key.
  * - `defect`: a programming error on some side; it may have happened.
+ * - `review`: the step asks for a person; it may have happened.
  */
-export type FailedOutcome = 'refused' | 'failed' | 'unknown' | 'defect';
+export type FailedOutcome = 'refused' | 'failed' | 'unknown' | 'defect' | 'review';
 
 /** Never holds personal data: the text of a SoukError. */
 export interface RecordedError {
@@ -24,6 +25,41 @@ interface Failed {
   readonly error: RecordedError;
   /** Milliseconds since 1970 before which it is not repeated. */
   readonly retryAt: number;
+  /** When it failed; records of older releases have none. */
+  readonly at?: number;
+}
+
+/** Which step of which saga a child belongs to. */
+export interface Parent {
+  readonly sagaId: string;
+  readonly step: string;
+}
+
+export type FinalStatus = 'COMPLETED' | 'COMPENSATED' | 'TERMINATED';
+
+/** What operators can do. */
+export type ActionName = 'retry' | 'skip' | 'edit' | 'compensate' | 'terminate' | 'cancel' | 'pause' | 'resume';
+
+/** What somebody did to the saga. Shown for ever. */
+export interface ActionRecord {
+  readonly kind: 'ACTION';
+  readonly action: ActionName;
+  /** The same id is done once. */
+  readonly actionId: string;
+  /** Who: the id of a user, or a service. */
+  readonly actor: string;
+  readonly reason: string;
+  readonly step?: string;
+  /** For `skip`: what the step counts as having returned. */
+  readonly result?: Json | undefined;
+  /** For `edit`: what the step sees as `call.input` from now on. */
+  readonly input?: Json;
+  /** The guard was overridden. */
+  readonly force?: boolean;
+  /** @default 'done' */
+  readonly outcome?: 'done' | 'refused';
+  /** Milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** What a saga's journal is made of. The state of a saga is a fold over its records, and nothing else. */
@@ -36,6 +72,9 @@ export type JournalRecord =
       /** Fixed here once: a restart does not extend it. */
       readonly deadlineAt: number;
       readonly trace: TraceContext;
+      readonly parent?: Parent;
+      readonly key?: string;
+      readonly tenant?: string;
     }
   | { readonly kind: 'STEP_DONE'; readonly step: string; readonly attempt: number; readonly result?: Json | undefined }
   | ({ readonly kind: 'STEP_FAILED' } & Failed)
@@ -44,17 +83,52 @@ export type JournalRecord =
       readonly failure: SagaFailure;
       /** Compensatable steps that are not done but may have happened: undone first. */
       readonly inDoubt: readonly string[];
-      /** When undos stop being repeated and the saga is STUCK. */
-      readonly undoUntil: number;
     }
   | { readonly kind: 'UNDO_DONE'; readonly step: string; readonly attempt: number }
   | ({ readonly kind: 'UNDO_FAILED' } & Failed)
+  /** The step has begun to wait; what it waits for is fixed here once. */
+  | {
+      readonly kind: 'WAITING';
+      readonly step: string;
+      /** Milliseconds since 1970; null: there is no limit. */
+      readonly until: number | null;
+      /** Id of the child saga that was started with this record. */
+      readonly child?: string;
+      /** The child was asked to turn back, because its parent did. */
+      readonly cancelled?: boolean;
+    }
+  /** A signal was taken; with `step` that step has waited for it and is done. */
+  | {
+      readonly kind: 'SIGNALLED';
+      readonly name: string;
+      readonly signalId: string;
+      readonly body: Json;
+      readonly step?: string;
+    }
+  /** The time of the step has come, and the step is done. */
+  | { readonly kind: 'TIMER'; readonly step: string }
+  | ActionRecord
+  /** A child saga has ended. COMPLETED: the step is done. */
+  | {
+      readonly kind: 'CHILD';
+      readonly step: string;
+      readonly child: string;
+      readonly status: FinalStatus;
+      readonly result?: Json;
+      readonly failure?: SagaFailure;
+    }
+  | { readonly kind: 'ENDED'; readonly status: FinalStatus }
   | { readonly kind: 'STUCK'; readonly failure: SagaFailure }
-  | { readonly kind: 'ENDED'; readonly status: 'COMPLETED' | 'COMPENSATED' };
+  /** Its condition was false. */
+  | { readonly kind: 'SKIPPED'; readonly step: string }
+  /** The undo is left for a person, and the others go on. */
+  | { readonly kind: 'UNDO_GIVEN_UP'; readonly step: string; readonly failure: SagaFailure }
+  /** The pivot that was in doubt has not happened, and will not by any attempt before this record. */
+  | { readonly kind: 'NOT_DONE'; readonly step: string; readonly attempt: number };
 
 export type RecordKind = JournalRecord['kind'];
 
-/** Numbers in the database; never reused. The gaps are kinds to come. */
+/** Numbers in the database; never reused. 4 and 12 are kept for kinds to come. */
 const KIND_CODES: Readonly<Record<RecordKind, number>> = {
   STARTED: 1,
   STEP_DONE: 2,
@@ -62,8 +136,16 @@ const KIND_CODES: Readonly<Record<RecordKind, number>> = {
   TURNED: 5,
   UNDO_DONE: 6,
   UNDO_FAILED: 7,
+  WAITING: 8,
+  SIGNALLED: 9,
+  TIMER: 10,
+  ACTION: 11,
+  CHILD: 13,
   ENDED: 14,
   STUCK: 15,
+  SKIPPED: 16,
+  UNDO_GIVEN_UP: 17,
+  NOT_DONE: 18,
 };
 
 const KINDS = new Map(Object.entries(KIND_CODES).map(([kind, code]) => [code, kind as RecordKind]));
@@ -84,7 +166,8 @@ export function toRow(record: JournalRecord, seq: number): JournalRow {
 }
 
 export function fromRow(row: JournalRow): JournalRecord {
-  const named = row.step === null ? {} : { step: row.step, attempt: row.attempt };
+  const { step, attempt } = row;
+  const named = step === null ? {} : attempt === null ? { step } : { step, attempt };
   return { kind: kindOf(row.kind), ...named, ...(row.body as object) } as JournalRecord;
 }
 

@@ -53,13 +53,13 @@ test('the steps of a group are open together, the next group only after all of t
 
 test('a saga turns back from what may have happened first, then in reverse order of completion', () => {
   const before = stateAfter(done('a'), done('b1'), unknown('b2'));
-  const back = fold(definition, [started, done('a'), done('b1'), unknown('b2'), turn(definition, before, failure, 10)]);
+  const back = fold(definition, [started, done('a'), done('b1'), unknown('b2'), turn(definition, before, failure)]);
   assert.deepEqual(back.toUndo, ['b2', 'b1', 'a']);
 });
 
 test('what the lost worker was doing may have happened', () => {
   const state = stateAfter(done('a'));
-  const after = fold(definition, [started, done('a'), ...interrupted(definition, state, 10)]);
+  const after = fold(definition, [started, done('a'), ...interrupted(definition, state, 10, () => true)]);
   assert.deepEqual(after.inDoubt, ['b1', 'b2']);
 });
 
@@ -68,8 +68,13 @@ test('a pivot in doubt commits the saga, and only its own answer frees it', () =
   assert.equal(isCommitted(definition, stateAfter(...upTo)), false);
   const state = stateAfter(...upTo, unknown('p'));
   assert.equal(isCommitted(definition, state), true);
-  assert.equal(judgeStep(definition, state, pivot, 20, 'failed'), 'stuck');
-  assert.equal(judgeStep(definition, state, pivot, 2, 'refused'), 'turn');
+  const refused = stateAfter(...upTo, unknown('p'), {
+    ...unknown('p'),
+    attempt: 2,
+    outcome: 'refused',
+  } as JournalRecord);
+  assert.equal(judgeStep(definition, state, pivot, { attempt: 20, outcome: 'failed', error, retryAt: 0 }), 'stuck');
+  assert.equal(judgeStep(definition, refused, pivot, { attempt: 2, outcome: 'refused', error, retryAt: 0 }), 'turn');
 });
 
 test('a record comes back from its row as it was', () => {
@@ -77,7 +82,7 @@ test('a record comes back from its row as it was', () => {
     started,
     done('a'),
     unknown('b1'),
-    { kind: 'TURNED', failure, inDoubt: ['b1'], undoUntil: 5 },
+    { kind: 'TURNED', failure, inDoubt: ['b1'] },
     { kind: 'UNDO_DONE', step: 'a', attempt: 2 },
     { kind: 'STUCK', failure },
     { kind: 'ENDED', status: 'COMPENSATED' },

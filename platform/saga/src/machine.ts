@@ -2,97 +2,97 @@ import { unreachable } from '@souk/kernel';
 import type { AnyDefinition, AnyStep, Json, SagaFailure } from './definition.ts';
 import { sagaErrors } from './errors.ts';
 import type { FailedOutcome, JournalRecord } from './journal.ts';
+import { evolveByAction } from './machine-action.ts';
+import {
+  type MachineState,
+  NO_ATTEMPTS,
+  ON_COMPENSATED,
+  type Signal,
+  START,
+  stepDone,
+  withDoubt,
+  withoutDoubt,
+  withoutWait,
+} from './machine-state.ts';
+
+export { type MachineState, ON_COMPENSATED } from './machine-state.ts';
 
 // The rules of a saga, without I/O and without a clock.
 //
 //   forward --TURNED--> backward --ENDED--> ended (COMPENSATED)
-//   forward --ENDED--> ended (COMPLETED)          forward, backward --STUCK--> stuck
+//   forward --ENDED--> ended (COMPLETED)          forward, backward --STUCK--> stuck --ACTION retry, skip, edit, compensate--> as before
+//   not ended --ACTION pause--> the same, paused --ACTION resume--> the same      not ended --ENDED--> ended (TERMINATED)
 //
 // M1 state is a fold over the journal.  M2 undos run in reverse order of completion, doubtful steps first.
-// M3 nothing turns back once the saga is committed, or while its pivot may have happened.
+// M3 nothing turns back by itself once the saga is committed, or while its pivot may have happened.
+// M4 no undo runs while a child that was started may still do something.
+// M5 a saga with an undo that failed is never COMPENSATED unless a person waived it.
 
-/** Stands for `onCompensated` where a step is named. No step can be called so. */
-export const ON_COMPENSATED = 'onCompensated';
-/** How long undos are repeated before the saga is STUCK. */
-export const UNDO_FOR_MS = 24 * 3_600_000;
 /** Attempts that may end in a defect: it might be a passing one, but repeating it for ever would hide it. */
 export const DEFECT_ATTEMPTS = 5;
 
-export interface MachineState {
-  readonly phase: 'forward' | 'backward' | 'stuck' | 'ended';
-  readonly direction: 'forward' | 'backward';
-  readonly input: Json;
-  readonly startedAt: number;
-  readonly deadlineAt: number;
-  readonly results: Readonly<Record<string, Json | undefined>>;
-  /** Steps that are done, in order of completion. */
-  readonly done: readonly string[];
-  /** Steps with an attempt that may have happened. */
-  readonly inDoubt: readonly string[];
-  /** Attempts that failed since the step was begun, by step; undos start again at 0. */
-  readonly failedAttempts: Readonly<Record<string, number>>;
-  readonly retryAt: Readonly<Record<string, number>>;
-  /** What is still to be undone; the first is next. */
-  readonly toUndo: readonly string[];
-  readonly undoUntil: number;
-  readonly failure: SagaFailure | undefined;
-  readonly end: 'COMPLETED' | 'COMPENSATED' | undefined;
-}
-
-const EMPTY: MachineState = {
-  phase: 'forward',
-  direction: 'forward',
-  input: null,
-  startedAt: 0,
-  deadlineAt: Number.POSITIVE_INFINITY,
-  results: {},
-  done: [],
-  inDoubt: [],
-  failedAttempts: {},
-  retryAt: {},
-  toUndo: [],
-  undoUntil: Number.POSITIVE_INFINITY,
-  failure: undefined,
-  end: undefined,
-};
-
 export const fold = (definition: AnyDefinition, records: readonly JournalRecord[]): MachineState =>
-  records.reduce((state, record) => evolve(definition, state, record), EMPTY);
+  records.reduce((state, record) => evolve(definition, state, record), START);
 
 export function evolve(definition: AnyDefinition, state: MachineState, record: JournalRecord): MachineState {
   switch (record.kind) {
-    case 'STARTED':
-      return { ...state, input: record.input, startedAt: record.at, deadlineAt: record.deadlineAt };
+    case 'STARTED': {
+      const { input, at: startedAt, deadlineAt, parent, key, tenant } = record;
+      return { ...state, input, startedAt, deadlineAt, parent, key, tenant };
+    }
     case 'STEP_DONE':
+      return stepDone(state, record.step, record.result);
+    case 'STEP_FAILED': {
+      const failed = afterFailure(state, record);
+      // A refusal by the pivot is an answer: it did not happen, whatever was in doubt before.
+      if (record.outcome === 'refused' && record.step === definition.pivot) return withoutDoubt(failed, record.step);
+      return mayHaveHappened(record.outcome) ? withDoubt(failed, record.step) : failed;
+    }
+    case 'NOT_DONE':
       return {
-        ...state,
-        results: { ...state.results, [record.step]: record.result },
-        done: [...state.done, record.step],
-        inDoubt: state.inDoubt.filter((step) => step !== record.step),
+        ...withoutDoubt(state, record.step),
+        failedAttempts: { ...state.failedAttempts, [record.step]: record.attempt },
+        retryAt: { ...state.retryAt, [record.step]: 0 },
       };
-    case 'STEP_FAILED':
-      return afterFailure(markDoubt(state, record.step, record.outcome), record);
-    case 'TURNED': {
-      const undoable = new Set(stepsOf(definition, 'compensatable'));
+    case 'SKIPPED':
+      return { ...state, skipped: [...state.skipped, record.step] };
+    case 'WAITING': {
+      const { step, until, child, cancelled = false } = record;
+      return { ...state, waits: { ...state.waits, [step]: { until, child, cancelled } } };
+    }
+    case 'TIMER':
+      return stepDone(state, record.step, undefined);
+    case 'SIGNALLED':
+      return afterSignal(state, record);
+    case 'CHILD':
+      return afterChild(definition, state, record);
+    case 'TURNED':
       return {
         ...state,
         phase: 'backward',
         direction: 'backward',
         failure: record.failure,
-        toUndo: [...record.inDoubt, ...state.done.filter((step) => undoable.has(step)).reverse()],
-        undoUntil: record.undoUntil,
-        failedAttempts: {},
-        retryAt: {},
+        stuck: undefined,
+        cancel: undefined,
+        toUndo: [...record.inDoubt, ...state.done.filter((step) => isCompensatable(definition, step)).reverse()],
+        ...NO_ATTEMPTS,
       };
-    }
     case 'UNDO_DONE':
-      return { ...state, toUndo: state.toUndo.filter((step) => step !== record.step) };
+      return { ...state, error: undefined, toUndo: state.toUndo.filter((step) => step !== record.step) };
     case 'UNDO_FAILED':
       return afterFailure(state, record);
+    case 'UNDO_GIVEN_UP':
+      return {
+        ...state,
+        toUndo: state.toUndo.filter((step) => step !== record.step),
+        givenUp: [...state.givenUp, record.failure],
+      };
     case 'STUCK':
-      return { ...state, phase: 'stuck', failure: record.failure };
+      return { ...state, phase: 'stuck', stuck: record.failure };
+    case 'ACTION':
+      return evolveByAction(state, record);
     case 'ENDED':
-      return { ...state, phase: 'ended', end: record.status };
+      return { ...state, phase: 'ended', paused: false, end: record.status };
     default:
       return unreachable(record);
   }
@@ -101,116 +101,205 @@ export function evolve(definition: AnyDefinition, state: MachineState, record: J
 /** What is to be done next. */
 export type Next =
   | { readonly is: 'run'; readonly steps: readonly AnyStep[] }
+  /** Somebody asked to cancel: the saga turns back, or says that it is too late. */
+  | { readonly is: 'cancel' }
+  /** Children of a saga that turns back: those not yet asked to turn back too are to be asked, then all of them awaited. */
+  | { readonly is: 'children'; readonly steps: readonly string[] }
   | { readonly is: 'undo'; readonly step: AnyStep }
   | { readonly is: 'close' }
+  /** Everything that could be undone is: the rest is for a person. */
+  | { readonly is: 'stick'; readonly failure: SagaFailure }
   | { readonly is: 'end'; readonly status: 'COMPLETED' | 'COMPENSATED' }
   | { readonly is: 'rest' };
 
 export function decide(definition: AnyDefinition, state: MachineState): Next {
-  if (state.phase === 'stuck' || state.phase === 'ended') return { is: 'rest' };
+  if (state.phase === 'stuck' || state.phase === 'ended' || state.paused) return { is: 'rest' };
+  if (state.cancel !== undefined) return { is: 'cancel' };
   if (state.phase === 'forward') {
     const steps = openSteps(definition, state);
     return steps.length > 0 ? { is: 'run', steps } : { is: 'end', status: 'COMPLETED' };
   }
-  const name = state.toUndo[0];
-  const step = definition.groups.flat().find((candidate) => candidate.name === name);
+  const children = Object.keys(state.waits).filter((step) => state.waits[step]?.child !== undefined);
+  if (children.length > 0) return { is: 'children', steps: children };
+  const step = definition.steps.get(state.toUndo[0] ?? '');
   if (step !== undefined) return { is: 'undo', step };
-  return definition.onCompensated === undefined ? { is: 'end', status: 'COMPENSATED' } : { is: 'close' };
+  if (state.givenUp.length > 0) return { is: 'stick', failure: allFailedUndos(state.givenUp) };
+  const closed = definition.onCompensated === undefined || state.waived.includes(ON_COMPENSATED);
+  return closed ? { is: 'end', status: 'COMPENSATED' } : { is: 'close' };
 }
 
 /** The steps of the current group that are not done; empty when all groups are. */
 export function openSteps(definition: AnyDefinition, state: MachineState): readonly AnyStep[] {
   for (const group of definition.groups) {
-    const open = group.filter((step) => !state.done.includes(step.name));
-    if (open.length > 0) return open;
+    if (group.every((step) => isSettled(state, step.name))) continue;
+    return group.filter((step) => !isSettled(state, step.name));
   }
   return [];
 }
 
+export const isSettled = (state: MachineState, step: string): boolean =>
+  state.done.includes(step) || state.skipped.includes(step);
+
 /** True when there is only forward: the pivot is done or may be, or the saga has come to its retriable steps. */
 export function isCommitted(definition: AnyDefinition, state: MachineState): boolean {
-  const pivot = stepsOf(definition, 'pivot')[0];
-  if (pivot !== undefined) return state.done.includes(pivot) || state.inDoubt.includes(pivot);
-  const group = definition.groups.find((steps) => steps.some((step) => !state.done.includes(step.name)));
-  const commits = definition.groups.findIndex((steps) => steps.some((step) => step.kind === 'retriable'));
-  return commits >= 0 && (group === undefined || definition.groups.indexOf(group) >= commits);
+  const { pivot, committedFrom, groups } = definition;
+  if (pivot !== undefined)
+    return isSettled(state, pivot) || state.inDoubt.includes(pivot) || state.waits[pivot]?.child !== undefined;
+  if (committedFrom === Number.POSITIVE_INFINITY) return false;
+  for (let at = 0; at < committedFrom; at++) {
+    if (groups[at]?.some((step) => !isSettled(state, step.name))) return false;
+  }
+  return true;
 }
 
 /** What follows from a failed attempt. */
 export type Verdict = 'repeat' | 'turn' | 'stuck';
 
+interface Attempted {
+  readonly attempt: number;
+  readonly outcome: FailedOutcome;
+  readonly error: { readonly code: string; readonly reason: string };
+  /** When the next attempt would begin, in milliseconds since 1970. */
+  readonly retryAt: number;
+}
+
 /** @param state as it was after the attempt was recorded */
-export function judgeStep(
-  definition: AnyDefinition,
-  state: MachineState,
-  step: AnyStep,
-  attempt: number,
-  outcome: FailedOutcome,
-): Verdict {
-  const over = attempt >= step.retry.attempts;
-  // A refusal by the pivot is an answer: it did not happen, whatever was in doubt before.
-  if (outcome === 'refused') return step.kind === 'pivot' || !isCommitted(definition, state) ? 'turn' : 'stuck';
+export function judgeStep(definition: AnyDefinition, state: MachineState, step: AnyStep, failed: Attempted): Verdict {
+  const { attempt, outcome, error, retryAt } = failed;
+  const { attempts, never } = step.retry;
+  const forbidden = never.includes(error.code) || never.includes(error.reason);
+  const late = retryAt > (state.since[step.name] ?? retryAt) + step.deadlineMs;
+  const over = attempt >= attempts || forbidden || late;
+  if (outcome === 'review') return 'stuck';
+  if (outcome === 'refused') return isCommitted(definition, state) ? 'stuck' : 'turn';
   if (outcome === 'defect') return over || attempt >= DEFECT_ATTEMPTS ? 'stuck' : 'repeat';
   if (!over) return 'repeat';
   return isCommitted(definition, state) ? 'stuck' : 'turn';
 }
 
-export function judgeUndo(state: MachineState, attempt: number, outcome: FailedOutcome, nowMs: number): Verdict {
-  if (outcome === 'refused') return 'stuck';
+/** @param step undefined for `onCompensated` */
+export function judgeUndo(
+  state: MachineState,
+  step: AnyStep | undefined,
+  name: string,
+  { attempt, outcome, error }: Attempted,
+  nowMs: number,
+): Exclude<Verdict, 'turn'> {
+  if (outcome === 'refused' || outcome === 'review') return 'stuck';
   if (outcome === 'defect') return attempt >= DEFECT_ATTEMPTS ? 'stuck' : 'repeat';
-  return nowMs >= state.undoUntil ? 'stuck' : 'repeat';
+  const limits = step?.undoRetry;
+  if (limits?.never.includes(error.code) || limits?.never.includes(error.reason)) return 'stuck';
+  if (attempt >= (limits?.attempts ?? Number.POSITIVE_INFINITY)) return 'stuck';
+  return nowMs >= (state.since[name] ?? nowMs) + (step?.undoForMs ?? CLOSE_FOR_MS) ? 'stuck' : 'repeat';
 }
+
+/** How long `onCompensated` is repeated. */
+const CLOSE_FOR_MS = 24 * 3_600_000;
 
 /** The saga turns back: compensatable steps of the open group that may have happened are undone too. */
 export function turn(
   definition: AnyDefinition,
   state: MachineState,
   failure: SagaFailure,
-  nowMs: number,
 ): Extract<JournalRecord, { kind: 'TURNED' }> {
   const inDoubt = openSteps(definition, state)
     .filter((step) => step.kind === 'compensatable' && state.inDoubt.includes(step.name))
     .map((step) => step.name);
-  return { kind: 'TURNED', failure, inDoubt, undoUntil: nowMs + UNDO_FOR_MS };
+  return { kind: 'TURNED', failure, inDoubt };
 }
 
-/** A worker was lost with the open group under way: each of its steps may have happened, and that counts as an attempt. */
+/**
+ * A worker was lost with the open group under way: each of its steps may have happened, and that counts as an attempt.
+ *
+ * @param wanted Whether the step's condition lets it run.
+ */
 export function interrupted(
   definition: AnyDefinition,
   state: MachineState,
   nowMs: number,
+  wanted: (step: AnyStep) => boolean,
 ): readonly Extract<JournalRecord, { kind: 'STEP_FAILED' }>[] {
-  if (state.phase !== 'forward') return [];
+  if (state.phase !== 'forward' || state.paused) return [];
   const { code, reason, message } = sagaErrors.WORKER_LOST();
   return openSteps(definition, state)
-    .filter((step) => step.kind !== 'read')
+    .filter((step) => step.kind !== 'read' && step.work.is === 'run' && wanted(step))
     .map(({ name: step }) => {
       const attempt = (state.failedAttempts[step] ?? 0) + 1;
       const retryAt = Math.max(nowMs, state.retryAt[step] ?? 0);
-      return { kind: 'STEP_FAILED', step, attempt, outcome: 'unknown', error: { code, reason, message }, retryAt };
+      const error = { code, reason, message };
+      return { kind: 'STEP_FAILED', step, attempt, outcome: 'unknown', error, retryAt, at: nowMs };
     });
 }
 
-/** What must stay the same for a running saga: a change of it needs a new version. */
-export const shapeOf = (definition: AnyDefinition): string =>
-  definition.groups.map((group) => group.map((step) => `${step.name}:${step.kind}`).join('+')).join(' ');
+/** What the step sees as its input: an operator may have edited it. */
+export const inputOf = (state: MachineState, step: string): Json =>
+  step in state.inputs ? (state.inputs[step] ?? null) : state.input;
 
-const stepsOf = (definition: AnyDefinition, kind: AnyStep['kind']): readonly string[] =>
-  definition.groups
-    .flat()
-    .filter((step) => step.kind === kind)
-    .map((step) => step.name);
-
-function markDoubt(state: MachineState, step: string, outcome: FailedOutcome): MachineState {
-  const doubtful = outcome === 'unknown' || outcome === 'defect';
-  return doubtful && !state.inDoubt.includes(step) ? { ...state, inDoubt: [...state.inDoubt, step] } : state;
+/** `<sagaId>/<step>`, and `~<n>` behind it once it was edited, or its child is started anew: it is other work then. */
+export function keyOf(state: MachineState, sagaId: string, step: string): string {
+  const revision = state.revisions[step] ?? 0;
+  return revision === 0 ? `${sagaId}/${step}` : `${sagaId}/${step}~${revision}`;
 }
+
+export const mayHaveHappened = (outcome: FailedOutcome): boolean => outcome !== 'refused' && outcome !== 'failed';
+
+export const isCompensatable = (definition: AnyDefinition, step: string): boolean =>
+  definition.steps.get(step)?.kind === 'compensatable';
 
 const afterFailure = (
   state: MachineState,
-  record: { readonly step: string; readonly attempt: number; readonly retryAt: number },
+  record: Extract<JournalRecord, { kind: 'STEP_FAILED' | 'UNDO_FAILED' }>,
 ): MachineState => ({
   ...state,
+  error: record.error,
   failedAttempts: { ...state.failedAttempts, [record.step]: record.attempt },
   retryAt: { ...state.retryAt, [record.step]: record.retryAt },
+  since: { ...state.since, [record.step]: state.since[record.step] ?? record.at ?? record.retryAt },
 });
+
+export const CANCEL = '$cancel';
+export const CHILD_ENDED = '$child';
+export const ACTION = '$action';
+
+function afterSignal(state: MachineState, record: Extract<JournalRecord, { kind: 'SIGNALLED' }>): MachineState {
+  const { name, signalId, body, step } = record;
+  const known = signalKey(record);
+  const seen = state.seen.includes(known) ? state.seen : [...state.seen, known];
+  if (name === CANCEL) {
+    const { actor = '', reason = '' } = body as { actor?: string; reason?: string };
+    return { ...state, seen, cancel: { actionId: signalId, actor, reason } };
+  }
+  // A signal that came before it was waited for is recorded twice: when it came, and with the step it then ended.
+  const signals: readonly Signal[] = state.signals.filter((one) => signalKey(one) !== known);
+  if (step !== undefined) return { ...stepDone(state, step, body), seen, signals };
+  return { ...state, seen, signals: name.startsWith('$') ? signals : [...signals, { name, signalId, body }] };
+}
+
+export const signalKey = ({ name, signalId }: { readonly name: string; readonly signalId: string }): string =>
+  `${name}/${signalId}`;
+
+function afterChild(
+  definition: AnyDefinition,
+  state: MachineState,
+  record: Extract<JournalRecord, { kind: 'CHILD' }>,
+): MachineState {
+  const { step, status, child } = record;
+  const seen = [...state.seen, signalKey({ name: CHILD_ENDED, signalId: child })];
+  const backward = state.direction === 'backward';
+  if (status === 'COMPLETED') {
+    const done = stepDone({ ...state, seen }, step, record.result);
+    // It was over before it heard that its parent turns back: undone as what was completed last.
+    return backward && isCompensatable(definition, step) ? { ...done, toUndo: [step, ...done.toUndo] } : done;
+  }
+  const over = withoutWait({ ...state, seen, childEnds: { ...state.childEnds, [step]: record } }, step);
+  if (status === 'COMPENSATED') return over;
+  // Given up halfway: nobody knows what is left of it.
+  const doubtful = withDoubt(over, step);
+  return backward && isCompensatable(definition, step) ? { ...doubtful, toUndo: [step, ...over.toUndo] } : doubtful;
+}
+
+function allFailedUndos(givenUp: readonly SagaFailure[]): SagaFailure {
+  const steps = givenUp.map(({ step }) => step).join(', ');
+  const { code, reason, message } = sagaErrors.UNDO_FAILED({ steps });
+  return { step: givenUp[0]?.step ?? '', code, reason, message };
+}

@@ -1,4 +1,4 @@
-import { type Code, fromUnknown, type SoukError } from '@souk/kernel';
+import { type Code, fromUnknown, hasReason, type SoukError } from '@souk/kernel';
 import type { Json } from './definition.ts';
 import { sagaErrors } from './errors.ts';
 import type { FailedOutcome, RecordedError } from './journal.ts';
@@ -11,10 +11,18 @@ export type Outcome =
 const DEFECTS: ReadonlySet<Code> = new Set(['internal', 'unknown', 'data_loss', 'unimplemented']);
 const UNKNOWN: ReadonlySet<Code> = new Set(['canceled', 'deadline_exceeded', 'unavailable']);
 
-/** What was thrown, as one of the four ways to fail. Unknown is never treated as failed. */
+/**
+ * What a step throws to ask for a person: the saga is STUCK at once, and the step counts as one that may have happened.
+ *
+ * @param reason Why, for the operator. No personal data: it is shown and logged.
+ */
+export const manualReview = (reason: string): SoukError => sagaErrors.MANUAL_REVIEW({ reason });
+
+/** What was thrown, as one of the five ways to fail. Unknown is never treated as failed. */
 export function classify(thrown: unknown): Extract<Outcome, { error: SoukError }> {
   const error = fromUnknown(thrown);
   const { retry, code } = error;
+  if (hasReason(error, 'SAGA_MANUAL_REVIEW')) return { is: 'review', error, afterMs: 0 };
   if (retry.kind === 'later') return { is: 'failed', error, afterMs: retry.afterMs ?? 0 };
   if (retry.kind === 'unknownOutcome' || UNKNOWN.has(code)) return { is: 'unknown', error, afterMs: 0 };
   return { is: DEFECTS.has(code) ? 'defect' : 'refused', error, afterMs: 0 };
@@ -22,7 +30,8 @@ export function classify(thrown: unknown): Extract<Outcome, { error: SoukError }
 
 /** The result as the journal will give it back: a step after a restart sees the same as one before it. */
 export function toJson(step: string, result: unknown): Json | undefined {
-  if (result === undefined) return undefined;
+  if (result === undefined || result === null || typeof result === 'string' || typeof result === 'boolean')
+    return result;
   try {
     return JSON.parse(JSON.stringify(result)) as Json;
   } catch (cause) {

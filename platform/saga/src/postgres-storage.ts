@@ -1,5 +1,6 @@
 import type { Context } from '@souk/kernel';
 import type { Database } from '@souk/store';
+import { sagaErrors } from './errors.ts';
 import type { JournalRow } from './journal.ts';
 import type { SagaStorage } from './storage.ts';
 
@@ -71,7 +72,7 @@ export function postgresStorage(db: Database, root: Context): SagaStorage {
         new Date(nowMs),
         limit,
       ]);
-      return rows.map((row) => ({ ...row, epoch: Number(row.epoch) }));
+      return rows.map((row) => ({ ...row, epoch: Number(row.epoch), signals: [] }));
     },
     owned: async (lease) => {
       const rows = await query<{ id: string; epoch: bigint }>(
@@ -108,5 +109,7 @@ export function postgresStorage(db: Database, root: Context): SagaStorage {
       ]);
       return rowCount > 0;
     },
+    signal: () => Promise.reject(sagaErrors.STOPPED()),
+    pendingSignals: () => Promise.resolve([]),
   };
 }

@@ -1,4 +1,4 @@
-import type { Context, SoukError } from '@souk/kernel';
+import type { Context, SoukError, TraceContext } from '@souk/kernel';
 import type { Span, Telemetry } from '@souk/telemetry';
 import type { AnyDefinition, SagaFailure } from './definition.ts';
 import type { Outcome } from './outcome.ts';
@@ -7,7 +7,8 @@ import type { SagaHandle } from './saga-handle.ts';
 /** What the engine says about itself. */
 export interface SagaTelemetry {
   readonly log: Telemetry['log'];
-  beginSaga(ctx: Context, handle: SagaHandle, trace: Span['trace'] | undefined): Span;
+  /** @param links the traces of the start and of the run before this one */
+  beginSaga(ctx: Context, definition: AnyDefinition, id: string, links: readonly TraceContext[]): Span;
   endSaga(span: Span, handle: SagaHandle, nowMs: number): void;
   beginStep(ctx: Context, handle: SagaHandle, step: string, attempt: number): Span;
   endStep(span: Span, handle: SagaHandle, step: string, outcome: Outcome, seconds: number): void;
@@ -40,6 +41,11 @@ export function createSagaTelemetry(telemetry: Telemetry, names: readonly string
     help: 'One attempt of a step.',
     labels: ['saga', 'step', 'outcome'],
   });
+  const attempts = metrics.counter({
+    name: 'souk_saga_step_attempts_total',
+    help: 'Attempts of steps and undos.',
+    labels: ['saga', 'step', 'direction', 'outcome'],
+  });
   const compensated = metrics.counter({
     name: 'souk_sagas_compensated_total',
     help: 'Sagas that were taken back.',
@@ -48,14 +54,10 @@ export function createSagaTelemetry(telemetry: Telemetry, names: readonly string
 
   return {
     log,
-    beginSaga: (ctx, handle, trace) =>
-      tracer.start(ctx, `saga ${handle.definition.name}`, {
-        attributes: {
-          'souk.saga.id': handle.id,
-          'souk.saga.name': handle.definition.name,
-          'souk.saga.version': handle.definition.version,
-        },
-        links: trace === undefined ? [] : [trace],
+    beginSaga: (ctx, { name, version }, id, links) =>
+      tracer.start(ctx, `saga ${name}`, {
+        attributes: { 'souk.saga.id': id, 'souk.saga.name': name, 'souk.saga.version': version },
+        links,
       }),
     endSaga: (span, handle, nowMs) => {
       const { state } = handle;
@@ -67,7 +69,7 @@ export function createSagaTelemetry(telemetry: Telemetry, names: readonly string
         duration.observe(seconds, { saga, outcome: state.end.toLowerCase() });
         if (state.end === 'COMPENSATED') compensated.add(1, { saga });
       }
-      if (state.phase === 'stuck') logStuck(log, handle, state.failure);
+      if (state.phase === 'stuck') logStuck(log, handle, state.stuck);
       span.end();
     },
     beginStep: (ctx, handle, step, attempt) =>
@@ -75,6 +77,7 @@ export function createSagaTelemetry(telemetry: Telemetry, names: readonly string
         attributes: {
           'souk.saga.id': handle.id,
           'souk.saga.step': step,
+          'souk.saga.step_kind': handle.definition.steps.get(step)?.kind ?? step,
           'souk.saga.direction': handle.state.direction,
           'souk.saga.attempt': attempt,
         },
@@ -83,7 +86,9 @@ export function createSagaTelemetry(telemetry: Telemetry, names: readonly string
       span.set('souk.saga.outcome', outcome.is);
       if (outcome.is !== 'done') span.fail(outcome.error);
       span.end();
-      steps.observe(seconds, { saga: handle.definition.name, step, outcome: outcome.is });
+      const saga = handle.definition.name;
+      steps.observe(seconds, { saga, step, outcome: outcome.is });
+      attempts.add(1, { saga, step, direction: handle.state.direction, outcome: outcome.is });
       if (outcome.is === 'defect') logDefect(log, handle, step, outcome.error);
     },
     running: (definition, by) => running.add(by, { saga: definition.name }),

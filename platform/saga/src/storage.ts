@@ -1,4 +1,5 @@
-import type { Transaction } from '@souk/store';
+import type { Sql, Transaction } from '@souk/store';
+import type { Json } from './definition.ts';
 import type { JournalRow } from './journal.ts';
 import type { SagaStatus } from './sagas.ts';
 
@@ -17,6 +18,14 @@ export interface Place {
   readonly startedAt: string;
 }
 
+/** A signal to a saga; unique by saga, name and id. */
+export interface SignalRow {
+  readonly sagaId: string;
+  readonly name: string;
+  readonly signalId: string;
+  readonly body: Json;
+}
+
 export interface SagaStart {
   readonly id: string;
   readonly name: string;
@@ -26,6 +35,13 @@ export interface SagaStart {
   readonly owner: string | undefined;
   readonly wakeAt: number;
   readonly record: JournalRow;
+  /** What it is about, to be found by. */
+  readonly key: string | null;
+  readonly tenant: string | null;
+  /** Id of the saga that it is a child of. */
+  readonly parent: string | null;
+  /** Milliseconds since 1970. */
+  readonly deadlineAt: number;
 }
 
 /** A change of one saga, refused unless the lease is live, owns the saga at `epoch`, and its journal ends at `base`. */
@@ -37,7 +53,17 @@ export interface SagaWrite {
   readonly direction: 'forward' | 'backward';
   /** Milliseconds since 1970; null while it is not waiting. */
   readonly wake: number | null;
+  /** The step it is at or stuck on. */
+  readonly step: string | null;
+  readonly errorCode: string | null;
+  readonly errorReason: string | null;
   readonly records: readonly JournalRow[];
+  /** Signals that this change takes. */
+  readonly consumed: readonly { readonly name: string; readonly signalId: string }[];
+  /** Sagas that begin with it, owned by nobody. */
+  readonly starts: readonly SagaStart[];
+  /** Signals to other sagas. */
+  readonly sends: readonly SignalRow[];
 }
 
 export interface WriteResult {
@@ -57,6 +83,8 @@ export interface ClaimedSaga {
   /** False: its last owner let go of it in good order, so each attempt is in the journal. */
   readonly interrupted: boolean;
   readonly records: readonly JournalRow[];
+  /** Those not taken yet. */
+  readonly signals: readonly SignalRow[];
 }
 
 export interface OwnedSaga {
@@ -89,4 +117,8 @@ export interface SagaStorage {
   stuck(): Promise<ReadonlyMap<string, number>>;
   /** Runs in the caller's transaction. @returns false when there is such a saga already */
   start(tx: Transaction, start: SagaStart): Promise<boolean>;
+  /** Runs in the caller's transaction. What is there already stays as it is; a WAITING saga is woken, one that ended ignores it. */
+  signal(sql: Sql, rows: readonly SignalRow[], nowMs: number): Promise<void>;
+  /** @returns signals not taken yet of sagas that this lease owns */
+  pendingSignals(lease: Lease): Promise<readonly SignalRow[]>;
 }

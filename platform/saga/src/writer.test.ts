@@ -9,6 +9,21 @@ const storeErrors = defineErrors('STORE', {
   LOST: { code: 'unavailable', text: 'no answer', retry: 'unknownOutcome' },
 });
 
+const EMPTY: Omit<SagaWrite, 'id'> = {
+  epoch: 1,
+  base: 1,
+  status: 'RUNNING',
+  direction: 'forward',
+  wake: null,
+  step: null,
+  errorCode: null,
+  errorReason: null,
+  records: [],
+  consumed: [],
+  starts: [],
+  sends: [],
+};
+
 function world(answer: (ids: string[], turn: number) => 'ok' | 'lost' | 'fenced') {
   const runtime = virtualRuntime();
   const batches: string[][] = [];
@@ -36,7 +51,7 @@ function world(answer: (ids: string[], turn: number) => 'ok' | 'lost' | 'fenced'
     },
   });
   const append = (id: string): Promise<string> =>
-    writer.append({ id, epoch: 1, base: 1, status: 'RUNNING', direction: 'forward', wake: null, records: [] }).then(
+    writer.append({ ...EMPTY, id }).then(
       () => 'ok',
       (error) => error.reason,
     );

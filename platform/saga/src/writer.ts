@@ -1,6 +1,6 @@
 import { fromUnknown, type Runtime } from '@souk/kernel';
 import { sagaErrors } from './errors.ts';
-import type { Lease, SagaStorage, SagaWrite } from './storage.ts';
+import type { Lease, SagaStart, SagaStorage, SagaWrite } from './storage.ts';
 
 const MAX_WRITES = 500;
 const MAX_CHARS = 1024 * 1024;
@@ -15,6 +15,11 @@ export interface Writer {
    * @throws SAGA_OWNERSHIP_LOST, SAGA_RECORD_REFUSED when the database cannot take these records, SAGA_WRITER_FULL, SAGA_STOPPED
    */
   append(write: SagaWrite): Promise<void>;
+  /**
+   * A start of its own, in the commit of the next batch.
+   * @returns false when there is such a saga already
+   */
+  start(start: SagaStart): Promise<boolean>;
   /** Extends the lease, with the next batch. Resolves when it is extended. */
   beat(): Promise<void>;
   /** Refuses what is queued and what comes. */
@@ -137,6 +142,7 @@ export function createWriter(options: {
       wake();
       return promise;
     },
+    start: () => Promise.reject(sagaErrors.STOPPED()),
     beat: () => {
       if (closing.signal.aborted) return Promise.reject(closing.signal.reason);
       const beat = Promise.withResolvers<void>();

@@ -2,7 +2,7 @@ import { type Context, defineErrors, type Runtime } from '@souk/kernel';
 import type { Transaction } from '@souk/store';
 import { fromRow, type JournalRow } from '../src/journal.ts';
 import type { SagaStatus } from '../src/sagas.ts';
-import type { Lease, SagaStorage, SagaWrite } from '../src/storage.ts';
+import type { Lease, SagaStart, SagaStorage, SagaWrite, SignalRow } from '../src/storage.ts';
 
 export interface MemorySaga {
   id: string;
@@ -26,6 +26,7 @@ const storeErrors = defineErrors('STORE', {
 export function memoryStorage(runtime: Runtime) {
   const sagas = new Map<string, MemorySaga>();
   const workers = new Map<string, { epoch: number; live: boolean; expiresAt: number }>();
+  const signals = new Map<string, SignalRow & { taken: boolean }>();
   let commits = 0;
   /** Decides per call: undefined is well, `before` fails without a trace, `after` fails although it was committed. */
   let fault: () => 'before' | 'after' | undefined = () => undefined;
@@ -47,6 +48,28 @@ export function memoryStorage(runtime: Runtime) {
     return result;
   };
 
+  const unseen = (sagaId: string): SignalRow[] =>
+    [...signals.values()].filter((row) => row.sagaId === sagaId && !row.taken).map(({ taken: _, ...row }) => row);
+
+  const send = (rows: readonly SignalRow[]): void => {
+    for (const row of rows) {
+      const key = `${row.sagaId} ${row.name} ${row.signalId}`;
+      if (signals.has(key)) continue;
+      signals.set(key, { ...row, taken: false });
+      const saga = sagas.get(row.sagaId);
+      if (saga?.status === 'WAITING') saga.wakeAt = Math.min(saga.wakeAt, now());
+    }
+  };
+
+  const begin = (start: SagaStart): boolean => {
+    if (sagas.has(start.id)) return false;
+    const { record, ...rest } = start;
+    const owned = start.owner !== undefined;
+    const status = owned ? 'RUNNING' : 'READY';
+    sagas.set(start.id, { ...rest, status, direction: 'forward', epoch: owned ? 1 : 0, claims: 0, journal: [record] });
+    return true;
+  };
+
   const apply = (lease: Lease, write: SagaWrite): boolean => {
     const saga = sagas.get(write.id);
     if (saga === undefined) return false;
@@ -59,6 +82,14 @@ export function memoryStorage(runtime: Runtime) {
     if (write.records.length > 0) saga.claims = 0;
     if (write.status !== 'RUNNING') saga.owner = undefined;
     if (write.wake !== null) saga.wakeAt = write.wake;
+    for (const { name, signalId } of write.consumed) {
+      const row = signals.get(`${write.id} ${name} ${signalId}`);
+      if (row !== undefined) row.taken = true;
+    }
+    // A signal may have come while the saga was owned, and its owner did not see it before it let go.
+    if (write.status === 'WAITING' && unseen(write.id).length > 0) saga.wakeAt = now();
+    for (const start of write.starts) begin(start);
+    send(write.sends);
     return true;
   };
 
@@ -102,7 +133,7 @@ export function memoryStorage(runtime: Runtime) {
           saga.claims++;
           saga.status = 'RUNNING';
           saga.owner = lease.workerId;
-          return { ...saga, interrupted, records: [...saga.journal] };
+          return { ...saga, interrupted, records: [...saga.journal], signals: unseen(saga.id) };
         });
       }),
     owned: (lease) => trip(() => [...sagas.values()].filter((saga) => saga.owner === lease.workerId)),
@@ -115,25 +146,18 @@ export function memoryStorage(runtime: Runtime) {
         }
       }),
     stuck: () => trip(() => new Map()),
-    start: async (_tx, { record, ...start }) => {
-      if (sagas.has(start.id)) return false;
-      const owned = start.owner !== undefined;
-      sagas.set(start.id, {
-        ...start,
-        owner: start.owner,
-        status: owned ? 'RUNNING' : 'READY',
-        direction: 'forward',
-        epoch: owned ? 1 : 0,
-        claims: 0,
-        journal: [record],
-      });
-      return true;
-    },
+    start: async (_tx, start) => begin(start),
+    signal: async (_sql, rows) => send(rows),
+    pendingSignals: (lease) =>
+      trip(() =>
+        [...sagas.values()].filter((saga) => saga.owner === lease.workerId).flatMap((saga) => unseen(saga.id)),
+      ),
   };
 
   return {
     storage,
     sagas,
+    signals,
     workers,
     get commits() {
       return commits;

@@ -56,6 +56,7 @@ export function sagaWorld(options: { seed?: number } = {}) {
       telemetry: quietTelemetry,
       storage,
       processes,
+      lookUp: async (_ctx, id) => memory.sagas.get(id)?.status,
       definitions,
       deps,
       ...more,
