@@ -1,0 +1,3 @@
+export { rabbitmqErrors } from './errors.ts';
+export type { RabbitmqBusOptions } from './options.ts';
+export { createRabbitmqBus } from './rabbitmq-bus.ts';
