@@ -1,6 +1,6 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { createLifecycle, type Lifecycle, type Runtime } from '@souk/kernel';
-import type { Bus, BusHealth } from '@souk/messaging';
+import type { Bus, BusHealth, Messaging } from '@souk/messaging';
 import {
   type Client,
   createClient,
@@ -49,6 +49,8 @@ export interface Host {
    * people, but turn no traffic away for it.
    */
   busHealth(): BusHealth;
+  /** Dead letters and consumer of a service of this process, for operators; undefined before it is prepared. */
+  messagingOf(service: string): Messaging | undefined;
   /** A client of a service, wherever it runs, for programs around the services; calls as `callerService`. */
   client<TService extends DescService>(service: TService, callerService: string): Client<TService>;
 }
@@ -124,6 +126,7 @@ export function createHost(options: HostOptions): Host {
   return {
     router,
     lifecycle,
+    messagingOf: (service) => hosted.find(({ name }) => name === service)?.messaging,
     busHealth: () => options.bus.health(),
     client: (service, callerService) => {
       const transport = transportTo(service.typeName);

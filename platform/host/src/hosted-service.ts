@@ -23,6 +23,8 @@ export interface HostedServiceOptions {
 /** One service at work in this process. */
 export interface HostedService {
   readonly name: string;
+  /** What it says and hears, with its dead letters and the control of its consumer. */
+  readonly messaging: Messaging;
   /** Begins to hear events and to run sagas. Calls are served before: other services may need them to start. */
   start(): Promise<void>;
   /** Takes nothing new, ends or hands back what is under way. */
@@ -61,6 +63,7 @@ export async function hostService(options: HostedServiceOptions): Promise<Hosted
 
   return {
     name: service.name,
+    messaging,
     start: async () => {
       await messaging.start();
       await engine.start();
@@ -114,13 +117,13 @@ function basicsOf(options: HostedServiceOptions, stops: Array<() => Promise<void
 /** Handlers are made at the first event: they are given the dependencies, of which the publisher is a part. */
 function messagingOf(options: HostedServiceOptions, deps: AnyDeps): Messaging {
   const { service, runtime, telemetry, db, bus } = options;
-  const subscriptions = service.consumes.map(({ schema, ordered, make }) => {
+  const subscriptions = service.consumes.map(({ schema, ordered, onDeadLetter, make }) => {
     let handler: EventHandler | undefined;
     const handle: EventHandler = (ctx, event, delivery) => {
       handler ??= make(deps as never);
       return handler(ctx, event, delivery);
     };
-    return { schema, ordered, handle };
+    return { schema, ordered, onDeadLetter, handle };
   });
   return createMessaging({
     service: service.name,

@@ -30,12 +30,20 @@ export type EventHandler<TEvent extends DescMessage = DescMessage> = (
 export interface SubscriptionOptions {
   /** Events of one key are handled one after another, and a failing one holds back later ones of its key. @default true */
   readonly ordered?: boolean;
+  /**
+   * What a dead letter means for later events of its key: `skip` goes on without it; `block` keeps them parked behind it until it is
+   * redriven or discarded. Only for ordered events. @default 'skip'
+   */
+  readonly onDeadLetter?: DeadLetterPolicy;
 }
+
+export type DeadLetterPolicy = 'skip' | 'block';
 
 /** A service's interest in one type of event. */
 export interface Subscription<TDeps> {
   readonly schema: DescMessage;
   readonly ordered: boolean;
+  readonly onDeadLetter: DeadLetterPolicy;
   make(deps: TDeps): EventHandler<DescMessage>;
 }
 
@@ -50,5 +58,10 @@ export function on<TDeps, TEvent extends DescMessage>(
   make: (deps: TDeps) => EventHandler<TEvent>,
   options: SubscriptionOptions = {},
 ): Subscription<TDeps> {
-  return { schema, ordered: options.ordered ?? true, make: make as unknown as Subscription<TDeps>['make'] };
+  return {
+    schema,
+    ordered: options.ordered ?? true,
+    onDeadLetter: options.onDeadLetter ?? 'skip',
+    make: make as unknown as Subscription<TDeps>['make'],
+  };
 }

@@ -2,7 +2,7 @@ import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/proto
 import { type Context, fromUnknown, newTrace, type Runtime, rootContext, type SoukError } from '@souk/kernel';
 import type { Database, Transaction } from '@souk/store';
 import { parseTraceparent, type Telemetry } from '@souk/telemetry';
-import type { Delivery, EventHandler } from './consumer.ts';
+import type { DeadLetterPolicy, Delivery, EventHandler } from './consumer.ts';
 import type { Envelope } from './envelope.ts';
 import { messagingErrors } from './errors.ts';
 import { HAS_KEY } from './retry-table.ts';
@@ -12,6 +12,7 @@ export interface Route {
   readonly type: string;
   readonly schema: DescMessage;
   readonly ordered: boolean;
+  readonly onDeadLetter: DeadLetterPolicy;
   readonly handle: EventHandler;
 }
 

@@ -30,5 +30,14 @@ export const messagingErrors = defineErrors('MESSAGING', {
     retry: 'later',
   },
   ATTEMPTS_LOST: { code: 'internal', text: '{type} was tried {attempts} times and none of them came to an end' },
+  NO_DEAD_LETTER: { code: 'not_found', text: '{service} has no dead letter {id}, or somebody has dealt with it' },
+  CONFIRMATION_NEEDED: {
+    code: 'failed_precondition',
+    text: 'to {action} all that match, ask for a preview first and give its `confirm`',
+  },
+  PREVIEW_STALE: {
+    code: 'aborted',
+    text: 'the letters to {action} have changed since the preview: {before} then, {now} now; ask for another one',
+  },
   STOPPING: { code: 'unavailable', text: '{service} is stopping: the event is delivered again', retry: 'later' },
 });

@@ -1,14 +1,15 @@
 import { type Context, fromUnknown, type Logger, type Runtime, type SoukError } from '@souk/kernel';
-import type { Database } from '@souk/store';
+import type { Database, Transaction } from '@souk/store';
 import { createBell } from './bell.ts';
+import { bury } from './burial.ts';
 import type { BusDelivery } from './bus.ts';
-import { bury } from './dead-letters.ts';
 import type { Attempts, Route } from './delivery.ts';
 import type { Envelope } from './envelope.ts';
 import { messagingErrors } from './errors.ts';
 import { afterDelayedFailure, afterFirstFailures, RETRY_DELAYS_MS, TRIES_IN_PLACE } from './failure.ts';
 import type { Instruments } from './instruments.ts';
 import type { MessagingOptions } from './options.ts';
+import { SENDS } from './outbox-relay.ts';
 import { type ClaimedRetry, type Failure, failureOf, type RetryTable } from './retry-table.ts';
 
 export interface EventConsumerInit {
@@ -24,7 +25,15 @@ export interface EventConsumerInit {
   /** For a few statements of our own, with a deadline of its own. */
   readonly context: () => Context;
   readonly isStopping: () => boolean;
+  /** The bus goes on counting deliveries when a process dies. */
+  readonly countsDeliveries: boolean;
 }
+
+/** Deliveries that did not come to an end, after which an event is tried alone; and the same again, after which it is dead. */
+const DEATHS = 3;
+
+/** The retry table is looked at so often when nothing is in it: others may put something there. In `pollMs`. */
+const IDLE_POLLS = 3;
 
 /**
  * What happens to an event that is delivered to a service.
@@ -36,7 +45,8 @@ export interface EventConsumerInit {
  *
  * I1 it is acknowledged only after what it changed, or the row that keeps it, is committed.
  * I2 events of an ordered key are handled one after another; while one is put aside, later ones are parked behind it.
- * I3 an event that can never be handled leaves at once, and holds nobody back.
+ * I3 an event that can never be handled leaves at once, and holds nobody back unless its subscription says so.
+ * I4 an event that takes the process with it reaches the dead letters: deaths are counted, by the relay and before each delayed attempt.
  */
 export class EventConsumer {
   readonly #init: EventConsumerInit;
@@ -45,6 +55,7 @@ export class EventConsumer {
   #mayHaveRetries = true;
   /** Goes up with each event that was put aside, so that an answer from before it is not believed. */
   #puts = 0;
+  #paused = false;
   #running: Promise<void> | undefined;
 
   constructor(init: EventConsumerInit) {
@@ -58,17 +69,32 @@ export class EventConsumer {
     const route = routes.get(envelope.type);
     if (route === undefined) {
       const error = messagingErrors.UNKNOWN_EVENT({ service: consumer, type: envelope.type });
-      return this.#bury(envelope, [failureOf(error, runtime)], error);
+      return this.#bury(undefined, laneOf(envelope), envelope, [failureOf(error, runtime)], error);
     }
     if (delivery > 1) instruments.redelivered.add(1, { type: route.type });
     else this.#observeDelay(envelope);
     const key = keyOf(route, envelope);
+    if (this.#paused) return this.#setAside(key, envelope);
+    // Whatever it does to processes, there its attempts are counted before they are made.
+    if (deathsOf(envelope, delivery, this.#init.countsDeliveries) + 1 >= DEATHS) return this.#setAside(key, envelope);
     if (route.ordered && this.#mayHaveRetries && (await this.#park(key, envelope))) return;
     await this.#handle(route, key, envelope);
   }
 
   start(): void {
     this.#running ??= this.#retryLoop();
+  }
+
+  /** While it is paused, events are put aside in the order of their keys, so that they hold up nobody else's. */
+  setPaused(paused: boolean): void {
+    this.#paused = paused;
+    if (!paused) this.#bell.ring();
+  }
+
+  /** Something may be due that was not before. */
+  wake(): void {
+    this.#onPut();
+    this.#bell.ring();
   }
 
   /** Resolves when no retry runs. */
@@ -91,10 +117,16 @@ export class EventConsumer {
       }
       failures.push(failureOf(outcome.error, runtime));
       const verdict = afterFirstFailures(outcome.error, attempt, runtime.random);
-      if (verdict.is === 'dead') return this.#bury(envelope, failures, outcome.error);
+      if (verdict.is === 'dead') return this.#bury(route, key, envelope, failures, outcome.error);
       if (verdict.is === 'later') return this.#putAside(key, envelope, verdict.afterMs, failures, outcome.error);
       await runtime.timers.sleep(verdict.afterMs);
     }
+  }
+
+  async #setAside(key: string, envelope: Envelope): Promise<void> {
+    using ctx = this.#init.context();
+    await this.#init.retries.put(ctx, key, envelope, 0, []);
+    this.wake();
   }
 
   async #park(key: string, envelope: Envelope): Promise<boolean> {
@@ -118,10 +150,20 @@ export class EventConsumer {
     log.warn('an event is tried again later', { consumer, type: envelope.type, id: envelope.id, afterMs, err: error });
   }
 
-  async #bury(envelope: Envelope, failures: readonly Failure[], error: SoukError): Promise<void> {
-    const { db, consumer, runtime } = this.#init;
+  async #bury(
+    route: Route | undefined,
+    key: string,
+    envelope: Envelope,
+    failures: readonly Failure[],
+    error: SoukError,
+  ): Promise<void> {
+    const { db, consumer, runtime, retries } = this.#init;
     using ctx = this.#init.context();
-    await bury(db.at(ctx), consumer, envelope, failures, new Date(runtime.clock.now()));
+    const at = new Date(runtime.clock.now());
+    if (blocks(route)) {
+      await retries.block(ctx, key, envelope, (tx) => bury(tx, consumer, key, envelope, failures, at));
+      this.#onPut();
+    } else await bury(db.at(ctx), consumer, key, envelope, failures, at);
     this.#tellDead(envelope, error);
   }
 
@@ -133,24 +175,27 @@ export class EventConsumer {
   async #retryLoop(): Promise<void> {
     const { options, log, isStopping } = this.#init;
     while (!isStopping()) {
+      let restMs = options.pollMs;
       try {
-        if (await this.#retryDue()) continue;
+        if (!this.#paused) restMs = await this.#retryDue();
       } catch (thrown) {
         log.warn('events put aside could not be looked at', { err: fromUnknown(thrown) });
       }
-      if (!isStopping()) await this.#bell.rest(options.pollMs);
+      if (restMs > 0 && !isStopping()) await this.#bell.rest(restMs);
     }
   }
 
-  /** @returns whether there may be more to do at once */
-  async #retryDue(): Promise<boolean> {
+  /** @returns how long there is nothing to do, in milliseconds */
+  async #retryDue(): Promise<number> {
     const { retries, options } = this.#init;
     using ctx = this.#init.context();
     const seen = this.#puts;
-    const { claimed, any } = await retries.claim(ctx, options.retryConcurrency);
+    const { claimed, any, nextMs } = await retries.claim(ctx, options.retryConcurrency);
     if (this.#puts === seen) this.#mayHaveRetries = any;
     await Promise.all(claimed.map((one) => this.#retry(one)));
-    return claimed.length > 0;
+    if (claimed.length > 0) return 0;
+    // Due by the one clock and not yet by the other: not at once again.
+    return Math.min(Math.max(nextMs, 5), options.pollMs * (any ? 1 : IDLE_POLLS));
   }
 
   #onPut(): void {
@@ -167,7 +212,7 @@ export class EventConsumer {
       return this.#retryFailed(claimed, messagingErrors.UNKNOWN_EVENT({ service: consumer, type: envelope.type }));
     }
     // It was claimed as often as it may be and never came back: it took the process with it.
-    if (claimed.attempts > RETRY_DELAYS_MS.length) {
+    if (claimed.lost >= DEATHS || claimed.attempts > RETRY_DELAYS_MS.length) {
       return this.#retryFailed(
         claimed,
         messagingErrors.ATTEMPTS_LOST({ type: envelope.type, attempts: claimed.attempts }),
@@ -185,11 +230,15 @@ export class EventConsumer {
     const { retries, runtime, consumer } = this.#init;
     using ctx = this.#init.context();
     const failure = failureOf(error, runtime);
-    const verdict = afterDelayedFailure(error, claimed.attempts, runtime.random);
+    const verdict =
+      claimed.lost >= DEATHS ? ({ is: 'dead' } as const) : afterDelayedFailure(error, claimed.attempts, runtime.random);
     if (verdict.is !== 'dead') return retries.postpone(ctx, claimed, verdict.afterMs, failure);
     const failures = [...claimed.failures, failure];
     const at = new Date(runtime.clock.now());
-    await retries.finish(ctx, claimed, (tx) => bury(tx, consumer, claimed.envelope, failures, at));
+    const { key, envelope } = claimed;
+    const burial = (tx: Transaction) => bury(tx, consumer, key, envelope, failures, at);
+    if (blocks(this.#init.routes.get(envelope.type))) await retries.blockClaimed(ctx, claimed, burial);
+    else await retries.finish(ctx, claimed, burial);
     this.#tellDead(claimed.envelope, error);
   }
 
@@ -201,5 +250,13 @@ export class EventConsumer {
 }
 
 /** Under which an event waits. One that has no order waits for itself only. */
-const keyOf = ({ ordered }: Route, { source, key, id }: Envelope): string =>
-  ordered ? `${source}#${key}` : `${source}!${id}`;
+const keyOf = ({ ordered }: Route, envelope: Envelope): string =>
+  ordered ? laneOf(envelope) : `${envelope.source}!${envelope.id}`;
+
+const laneOf = ({ source, key }: Envelope): string => `${source}#${key}`;
+
+const blocks = (route: Route | undefined): boolean => route?.ordered === true && route.onDeadLetter === 'block';
+
+/** How often a process may have died of an event: as the relay that sent it says, or the bus. */
+const deathsOf = ({ extensions }: Envelope, delivery: number, countsDeliveries: boolean): number =>
+  Math.max(Number(extensions?.[SENDS] ?? 0) || 0, countsDeliveries ? delivery - 1 : 0);

@@ -1,32 +1,55 @@
 import { type Context, fromUnknown, type Logger, type Runtime } from '@souk/kernel';
 import type { Database } from '@souk/store';
 import { createBell } from './bell.ts';
+import { COUNTED } from './consumer-control.ts';
 import type { Instruments } from './instruments.ts';
 import type { MessagingOptions } from './options.ts';
 
-/** What waits in the tables, as last counted. */
+/** What waits in the tables, as last counted. Counts stop at 10,001. */
 export interface Backlog {
   readonly pending: number;
   readonly oldestAgeSeconds: number;
   readonly retrying: number;
   readonly dead: number;
+  /** Keys whose later events wait behind a dead letter. */
+  readonly blocked: number;
+  /** An operator has paused the consumer. */
+  readonly paused: boolean;
 }
 
+export const NO_BACKLOG: Backlog = { pending: 0, oldestAgeSeconds: 0, retrying: 0, dead: 0, blocked: 0, paused: false };
+
 export interface HousekeepingInit {
+  readonly consumer: string;
   readonly db: Database;
   readonly runtime: Runtime;
   readonly log: Logger;
   readonly options: MessagingOptions;
   readonly instruments: Instruments;
   readonly context: () => Context;
+  /** Told after each count whether the consumer is paused. */
+  readonly onPaused: (paused: boolean) => void;
 }
 
+interface CountRow {
+  readonly pending: number;
+  readonly age: number;
+  readonly retrying: number;
+  readonly dead: number;
+  readonly blocked: number;
+  readonly paused: boolean;
+}
+
+// Each looks at no more than so many rows, however many there are.
 const COUNT = `
   /* messaging-count */
-  SELECT o.pending, o.age, r.retrying, d.dead
-  FROM (SELECT count(*)::int AS pending, coalesce(extract(epoch FROM $1 - min(time)), 0)::float8 AS age FROM souk.outbox) o,
-    (SELECT count(*)::int AS retrying FROM souk.retry) r,
-    (SELECT count(*)::int AS dead FROM souk.dead_letter WHERE status = 'dead') d`;
+  SELECT
+    (SELECT count(*)::int FROM (SELECT FROM souk.outbox LIMIT ${COUNTED}) o) AS pending,
+    coalesce((SELECT extract(epoch FROM $1 - time)::float8 FROM souk.outbox ORDER BY pos LIMIT 1), 0) AS age,
+    (SELECT count(*)::int FROM (SELECT FROM souk.retry WHERE consumer = $2 AND state <> 'blocked' LIMIT ${COUNTED}) r) AS retrying,
+    (SELECT count(*)::int FROM (SELECT FROM souk.dead_letter WHERE consumer = $2 AND status = 'dead' LIMIT ${COUNTED}) d) AS dead,
+    (SELECT count(*)::int FROM (SELECT FROM souk.retry WHERE state = 'blocked' LIMIT ${COUNTED}) b) AS blocked,
+    coalesce((SELECT paused FROM souk.consumer_state WHERE consumer = $2), false) AS paused`;
 
 const SWEEP = `
   /* inbox-sweep */
@@ -39,7 +62,7 @@ const SWEEP_ROWS = 5000;
 export class Housekeeping {
   readonly #init: HousekeepingInit;
   readonly #bell;
-  #backlog: Backlog = { pending: 0, oldestAgeSeconds: 0, retrying: 0, dead: 0 };
+  #backlog: Backlog = NO_BACKLOG;
   #stopping = false;
   #running: Promise<void> | undefined;
 
@@ -50,6 +73,11 @@ export class Housekeeping {
 
   get backlog(): Backlog {
     return this.#backlog;
+  }
+
+  /** Counts once, so that what an operator said before the start holds from it. */
+  async prepare(): Promise<void> {
+    await this.#count();
   }
 
   start(): void {
@@ -82,17 +110,18 @@ export class Housekeeping {
   async #count(): Promise<void> {
     const { db, runtime, instruments } = this.#init;
     using ctx = this.#init.context();
-    const { rows } = await db
-      .at(ctx)
-      .query<{ pending: number; age: number; retrying: number; dead: number }>(COUNT, [new Date(runtime.clock.now())]);
-    const [row] = rows;
+    const values = [new Date(runtime.clock.now()), this.#init.consumer];
+    const [row] = (await db.at(ctx).query<CountRow>(COUNT, values)).rows;
     if (row === undefined) return;
-    const { pending, retrying, dead } = row;
-    this.#backlog = { pending, oldestAgeSeconds: Math.max(0, row.age), retrying, dead };
+    const { age, ...counts } = row;
+    const { pending, retrying, dead, blocked } = counts;
+    this.#backlog = { ...counts, oldestAgeSeconds: Math.max(0, age) };
+    this.#init.onPaused(row.paused);
     instruments.pending.set(pending, {});
     instruments.ageSeconds.set(this.#backlog.oldestAgeSeconds, {});
     instruments.retrying.set(retrying, {});
     instruments.dead.set(dead, {});
+    instruments.blocked.set(blocked, {});
   }
 
   async #sweep(): Promise<void> {

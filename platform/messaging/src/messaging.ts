@@ -3,12 +3,14 @@ import { type Context, newTrace, type Runtime, rootContext } from '@souk/kernel'
 import { eventRules } from '@souk/schema';
 import type { Database } from '@souk/store';
 import type { Telemetry } from '@souk/telemetry';
-import type { ActiveSubscription, Bus } from './bus.ts';
-import type { EventHandler } from './consumer.ts';
+import type { ActiveSubscription, Bus, BusHealth } from './bus.ts';
+import type { DeadLetterPolicy, EventHandler } from './consumer.ts';
+import { type ConsumerControl, createConsumerControl } from './consumer-control.ts';
+import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { createAttempts, type Route } from './delivery.ts';
 import { messagingErrors } from './errors.ts';
 import { EventConsumer } from './event-consumer.ts';
-import { type Backlog, Housekeeping } from './housekeeping.ts';
+import { type Backlog, Housekeeping, NO_BACKLOG } from './housekeeping.ts';
 import { createInstruments } from './instruments.ts';
 import { type MessagingOptions, messagingDefaults } from './options.ts';
 import { createOutbox } from './outbox.ts';
@@ -32,17 +34,23 @@ export interface MessagingInit {
 export interface ServiceSubscription {
   readonly schema: DescMessage;
   readonly ordered: boolean;
+  /** @default 'skip' */
+  readonly onDeadLetter?: DeadLetterPolicy;
   readonly handle: EventHandler;
 }
 
 export interface MessagingHealth extends Backlog {
   /** `leading`: this process sends what is in the outbox, or its share of it. `standby`: others do. `none`: the service publishes nothing. */
   readonly relay: 'leading' | 'standby' | 'none';
+  readonly bus: BusHealth;
 }
 
 /** The events of one service: what it says and what it hears. */
 export interface Messaging {
   readonly publisher: Publisher;
+  /** Letters of this service as a consumer. */
+  readonly deadLetters: DeadLetters;
+  readonly control: ConsumerControl;
   /** Begins to send and to handle. */
   start(): Promise<void>;
   /**
@@ -98,9 +106,17 @@ export function createMessaging(init: MessagingInit): Messaging {
     attempts,
     retries,
     isStopping: () => stopping !== undefined,
+    countsDeliveries: bus.can.countsDeliveries,
   });
+  // A bus that remembers keeps events itself; another would hold up its publishers, so what comes is put aside.
+  const setPaused = (paused: boolean): void => {
+    consumer.setPaused(paused);
+    if (!bus.can.durable) return;
+    if (paused) subscription?.pause();
+    else subscription?.resume();
+  };
   const hears = routes.size > 0;
-  const housekeeping = hears || relay !== undefined ? new Housekeeping(shared) : undefined;
+  const housekeeping = hears || relay !== undefined ? new Housekeeping({ ...shared, onPaused: setPaused }) : undefined;
   const subscription: ActiveSubscription | undefined = hears
     ? bus.subscribe({
         name: service,
@@ -125,9 +141,23 @@ export function createMessaging(init: MessagingInit): Messaging {
     limit.cancel();
   };
 
+  telemetry.metrics.onCollect(() =>
+    instruments.connected.set(bus.health().state === 'connected' ? 1 : 0, { bus: bus.name }),
+  );
+
   return {
     publisher,
+    deadLetters: createDeadLetters({
+      service,
+      db,
+      runtime,
+      log,
+      schemas: init.subscriptions.map(({ schema }) => schema),
+      onRedrive: () => consumer.wake(),
+    }),
+    control: createConsumerControl({ service, db, runtime, log, onChange: setPaused }),
     start: async () => {
+      if (hears) await housekeeping?.prepare();
       if (hears) consumer.start();
       relay?.start();
       housekeeping?.start();
@@ -139,17 +169,18 @@ export function createMessaging(init: MessagingInit): Messaging {
     },
     health: () => ({
       relay: relay === undefined ? 'none' : relay.slots > 0 ? 'leading' : 'standby',
-      ...(housekeeping?.backlog ?? { pending: 0, oldestAgeSeconds: 0, retrying: 0, dead: 0 }),
+      bus: bus.health(),
+      ...(housekeeping?.backlog ?? NO_BACKLOG),
     }),
   };
 }
 
 function routesOf({ service, subscriptions }: MessagingInit): Map<string, Route> {
   const routes = new Map<string, Route>();
-  for (const { schema, ordered, handle } of subscriptions) {
+  for (const { schema, ordered, handle, onDeadLetter = 'skip' } of subscriptions) {
     const { type } = eventRules(schema);
     if (routes.has(type)) throw messagingErrors.DUPLICATE_SUBSCRIPTION({ service, type });
-    routes.set(type, { type, schema, ordered, handle });
+    routes.set(type, { type, schema, ordered, onDeadLetter, handle });
   }
   return routes;
 }

@@ -30,7 +30,9 @@ test('an event put aside comes back whole, with what went wrong', async () => {
   assert.deepEqual(claimed[0]?.envelope, envelope('k', 7));
   assert.deepEqual(claimed[0]?.failures, failures);
   assert.equal(claimed[0]?.attempts, 1);
-  assert.deepEqual(await table.claim(ctx, 10), { claimed: [], any: true });
+  const again = await table.claim(ctx, 10);
+  assert.deepEqual([again.claimed, again.any], [[], true]);
+  assert.ok(again.nextMs > 20_000 && again.nextMs <= 21_500, 'when the claim runs out');
   await close();
 });
 
@@ -46,7 +48,7 @@ test('a claim that ran out and was taken by another changes nothing', async () =
   await table.giveBack(ctx, old!);
   assert.deepEqual((await table.claim(ctx, 1)).claimed, []);
   await table.finish(ctx, next!);
-  assert.deepEqual(await table.claim(ctx, 1), { claimed: [], any: false });
+  assert.deepEqual(await table.claim(ctx, 1), { claimed: [], any: false, nextMs: Number.POSITIVE_INFINITY });
   await close();
 });
 
