@@ -7,7 +7,6 @@ import type {
   SagaDefinition,
   SagaEnd,
   SagaStep,
-  StepCondition,
   StepKind,
   StepWork,
 } from './definition.ts';
@@ -22,7 +21,6 @@ import type {
   SleepUntil,
   StepOptions,
   WaitOptions,
-  When,
 } from './step-options.ts';
 
 /** `before`: the saga can still turn back. `after`: the pivot or a retriable step has been declared. */
@@ -45,7 +43,7 @@ export interface SagaBuilder<TDeps, TInput, TResults, TPhase extends Phase> {
   deadline(after: DurationText): SagaBuilder<TDeps, TInput, TResults, TPhase>;
   /** How the saga is taken back. @default { order: 'reverse', onUndoFailure: 'stop' } */
   compensation(policy: CompensationPolicy): SagaBuilder<TDeps, TInput, TResults, TPhase>;
-  step<const TName extends string, TResult extends StepResult, TWhen extends When<TInput, TResults> = undefined>(
+  step<const TName extends string, TResult extends StepResult, TWhen extends boolean = never>(
     name: NewName<TName, TResults>,
     options: TPhase extends 'before' ? CompensatableOptions<TDeps, TInput, TResults, TResult, TWhen> : never,
   ): SagaBuilder<TDeps, TInput, With<TResults, TName, Maybe<TResult, TWhen>>, TPhase>;
@@ -53,7 +51,7 @@ export interface SagaBuilder<TDeps, TInput, TResults, TPhase extends Phase> {
     const TName extends string,
     TKind extends KindIn<TPhase>,
     TResult extends StepResult,
-    TWhen extends When<TInput, TResults> = undefined,
+    TWhen extends boolean = never,
   >(
     name: NewName<TName, TResults>,
     options: StepOptions<TDeps, TInput, TResults, TResult, TKind, TWhen>,
@@ -62,12 +60,7 @@ export interface SagaBuilder<TDeps, TInput, TResults, TPhase extends Phase> {
    * Starts another saga of the service, `<sagaId>/<name>`, and waits for its end. COMPLETED: the step is done, its result is the child's
    * results by step. COMPENSATED: the step is refused with the child's failure. TERMINATED: this saga is STUCK.
    */
-  child<
-    const TName extends string,
-    TChildInput extends Json,
-    TChildResults,
-    TWhen extends When<TInput, TResults> = undefined,
-  >(
+  child<const TName extends string, TChildInput extends Json, TChildResults, TWhen extends boolean = never>(
     name: NewName<TName, TResults>,
     options: TPhase extends 'before'
       ? CompensatableChildOptions<TDeps, TInput, TResults, TChildInput, TChildResults, TWhen>
@@ -78,19 +71,15 @@ export interface SagaBuilder<TDeps, TInput, TResults, TPhase extends Phase> {
     TKind extends KindIn<TPhase>,
     TChildInput extends Json,
     TChildResults,
-    TWhen extends When<TInput, TResults> = undefined,
+    TWhen extends boolean = never,
   >(
     name: NewName<TName, TResults>,
     options: ChildOptions<TDeps, TInput, TResults, TChildInput, TChildResults, TKind, TWhen>,
   ): SagaBuilder<TDeps, TInput, With<TResults, TName, Maybe<TChildResults, TWhen>>, PhaseAfter<TPhase, TKind>>;
   /** Waits for a signal; its result is the signal's body. Nothing of this process is held meanwhile. */
-  waitFor<
-    const TName extends string,
-    TOnTimeout extends OnTimeout<TPhase>,
-    TWhen extends When<TInput, TResults> = undefined,
-  >(
+  waitFor<const TName extends string, TOnTimeout extends OnTimeout<TPhase>, TWhen extends boolean = never>(
     name: NewName<TName, TResults>,
-    options: WaitOptions<TOnTimeout, TWhen>,
+    options: WaitOptions<TInput, TResults, TOnTimeout, TWhen>,
   ): SagaBuilder<TDeps, TInput, With<TResults, TName, Maybe<Signalled<TOnTimeout>, TWhen>>, TPhase>;
   /** Goes on later. Nothing of this process is held meanwhile; a time that passed while nothing ran is over at once. */
   sleep<const TName extends string>(
@@ -110,7 +99,7 @@ export interface SagaBuilder<TDeps, TInput, TResults, TPhase extends Phase> {
 }
 
 export interface GroupBuilder<TDeps, TInput, TResults, TAdded, TPhase extends Phase, TGroupPhase extends Phase> {
-  step<const TName extends string, TResult extends StepResult, TWhen extends When<TInput, TResults> = undefined>(
+  step<const TName extends string, TResult extends StepResult, TWhen extends boolean = never>(
     name: NewName<TName, TResults & TAdded>,
     options: TPhase extends 'before' ? CompensatableOptions<TDeps, TInput, TResults, TResult, TWhen> : never,
   ): GroupBuilder<TDeps, TInput, TResults, With<TAdded, TName, Maybe<TResult, TWhen>>, TPhase, TGroupPhase>;
@@ -118,7 +107,7 @@ export interface GroupBuilder<TDeps, TInput, TResults, TAdded, TPhase extends Ph
     const TName extends string,
     TKind extends KindInGroup<TPhase>,
     TResult extends StepResult,
-    TWhen extends When<TInput, TResults> = undefined,
+    TWhen extends boolean = never,
   >(
     name: NewName<TName, TResults & TAdded>,
     options: StepOptions<TDeps, TInput, TResults, TResult, TKind, TWhen>,
@@ -130,12 +119,7 @@ export interface GroupBuilder<TDeps, TInput, TResults, TAdded, TPhase extends Ph
     TPhase,
     PhaseAfter<TGroupPhase, TKind>
   >;
-  child<
-    const TName extends string,
-    TChildInput extends Json,
-    TChildResults,
-    TWhen extends When<TInput, TResults> = undefined,
-  >(
+  child<const TName extends string, TChildInput extends Json, TChildResults, TWhen extends boolean = never>(
     name: NewName<TName, TResults & TAdded>,
     options: TPhase extends 'before'
       ? CompensatableChildOptions<TDeps, TInput, TResults, TChildInput, TChildResults, TWhen>
@@ -146,7 +130,7 @@ export interface GroupBuilder<TDeps, TInput, TResults, TAdded, TPhase extends Ph
     TKind extends KindInGroup<TPhase>,
     TChildInput extends Json,
     TChildResults,
-    TWhen extends When<TInput, TResults> = undefined,
+    TWhen extends boolean = never,
   >(
     name: NewName<TName, TResults & TAdded>,
     options: ChildOptions<TDeps, TInput, TResults, TChildInput, TChildResults, TKind, TWhen>,
@@ -158,13 +142,9 @@ export interface GroupBuilder<TDeps, TInput, TResults, TAdded, TPhase extends Ph
     TPhase,
     PhaseAfter<TGroupPhase, TKind>
   >;
-  waitFor<
-    const TName extends string,
-    TOnTimeout extends OnTimeout<TPhase>,
-    TWhen extends When<TInput, TResults> = undefined,
-  >(
+  waitFor<const TName extends string, TOnTimeout extends OnTimeout<TPhase>, TWhen extends boolean = never>(
     name: NewName<TName, TResults & TAdded>,
-    options: WaitOptions<TOnTimeout, TWhen>,
+    options: WaitOptions<TInput, TResults, TOnTimeout, TWhen>,
   ): GroupBuilder<
     TDeps,
     TInput,
@@ -237,7 +217,7 @@ export function saga<TDeps, TInput extends Json>(
       add(toStep(stepName, { is: 'child', saga: child, input }, options));
       return self();
     },
-    waitFor: (stepName: string, options: WaitOptions<'turn' | 'continue', StepCondition<TInput, never>>) => {
+    waitFor: (stepName: string, options: WaitOptions<TInput, never, 'turn' | 'continue'>) => {
       const { signal, timeout, onTimeout, when } = options;
       const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : ms('timeout', timeout);
       add(toStep(stepName, { is: 'wait', signal, timeoutMs, onTimeout }, { kind: 'read', ...(when && { when }) }));

@@ -25,6 +25,8 @@ export async function runGroup(run: SagaRun, steps: readonly AnyStep[]): Promise
   run.onNews = () => hearNews(run, group, steps, pivot);
   try {
     const attempts = begin(run, group, steps);
+    // What is waited for beside them begins now, not when they are done.
+    if (attempts.length > 0 && attempts.length < steps.length) attempts.push(handle.flush());
     if (attempts.length === 1) await attempts[0];
     else if (attempts.length > 1) {
       // allSettled: a lost saga must not leave siblings running behind its back.
@@ -46,7 +48,7 @@ export async function runGroup(run: SagaRun, steps: readonly AnyStep[]): Promise
 }
 
 /** Begins what is open, in the order of declaration. @returns the attempts that run */
-function begin(run: SagaRun, group: Group, steps: readonly AnyStep[]): readonly Promise<void>[] {
+function begin(run: SagaRun, group: Group, steps: readonly AnyStep[]): Promise<void>[] {
   const { handle } = run;
   const attempts: Promise<void>[] = [];
   for (const step of steps) {

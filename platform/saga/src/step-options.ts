@@ -12,9 +12,12 @@ import type {
 import type { DurationText } from './duration.ts';
 
 /** What every step may say. */
-export interface CommonOptions<TWhen> {
-  /** The step is skipped when this is false, and its result is undefined then. Looks at what is journaled, and at nothing else. */
-  readonly when?: TWhen;
+export interface CommonOptions<TInput, TResults, TWhen extends boolean> {
+  /**
+   * The step is skipped when this is false, and its result is undefined then. Pure: it looks at what is journaled and at nothing else,
+   * may be asked again, after a restart too, and must answer the same.
+   */
+  readonly when?: (call: Known<TInput, TResults>) => TWhen;
 }
 
 /** How a step that can be undone says so. */
@@ -42,8 +45,14 @@ interface AttemptOptions {
 }
 
 /** Options of a step that has no undo. */
-export interface StepOptions<TDeps, TInput, TResults, TResult, TKind extends StepKind = StepKind, TWhen = unknown>
-  extends CommonOptions<TWhen>,
+export interface StepOptions<
+  TDeps,
+  TInput,
+  TResults,
+  TResult,
+  TKind extends StepKind = StepKind,
+  TWhen extends boolean = boolean,
+> extends CommonOptions<TInput, TResults, TWhen>,
     AttemptOptions,
     NoUndo {
   readonly kind: TKind;
@@ -55,8 +64,8 @@ export interface StepOptions<TDeps, TInput, TResults, TResult, TKind extends Ste
   readonly resolve?: TKind extends 'pivot' ? StepResolve<TDeps, TInput, TResults, NoInfer<TResult>> : never;
 }
 
-export interface CompensatableOptions<TDeps, TInput, TResults, TResult, TWhen = unknown>
-  extends CommonOptions<TWhen>,
+export interface CompensatableOptions<TDeps, TInput, TResults, TResult, TWhen extends boolean = boolean>
+  extends CommonOptions<TInput, TResults, TWhen>,
     AttemptOptions,
     UndoOptions<TDeps, TInput, TResults, TResult> {
   readonly kind: 'compensatable';
@@ -72,8 +81,8 @@ export interface ChildOptions<
   TChildInput,
   TChildResults,
   TKind extends StepKind,
-  TWhen = unknown,
-> extends CommonOptions<TWhen>,
+  TWhen extends boolean = boolean,
+> extends CommonOptions<TInput, TResults, TWhen>,
     NoUndo {
   readonly kind: TKind;
   /** A saga of the same service, declared to the same engine. */
@@ -83,8 +92,14 @@ export interface ChildOptions<
 }
 
 /** Options of a child saga that is undone, when it is COMPLETED, as one step. */
-export interface CompensatableChildOptions<TDeps, TInput, TResults, TChildInput, TChildResults, TWhen = unknown>
-  extends CommonOptions<TWhen>,
+export interface CompensatableChildOptions<
+  TDeps,
+  TInput,
+  TResults,
+  TChildInput,
+  TChildResults,
+  TWhen extends boolean = boolean,
+> extends CommonOptions<TInput, TResults, TWhen>,
     UndoOptions<TDeps, TInput, TResults, TChildResults> {
   readonly kind: 'compensatable';
   readonly saga: SagaDefinition<TDeps, TChildInput, TChildResults>;
@@ -93,7 +108,8 @@ export interface CompensatableChildOptions<TDeps, TInput, TResults, TChildInput,
   readonly timeoutMs?: number;
 }
 
-export interface WaitOptions<TOnTimeout extends 'turn' | 'continue', TWhen = unknown> extends CommonOptions<TWhen> {
+export interface WaitOptions<TInput, TResults, TOnTimeout extends 'turn' | 'continue', TWhen extends boolean = boolean>
+  extends CommonOptions<TInput, TResults, TWhen> {
   /** Name of the signal. The first one that nobody waited for yet counts, also when it came before. */
   readonly signal: string;
   /** Counted from when the saga came to this step. @default as long as it takes */
@@ -108,9 +124,8 @@ export interface WaitOptions<TOnTimeout extends 'turn' | 'continue', TWhen = unk
 /** A length of time, or what tells when to go on, in milliseconds since 1970. */
 export type SleepUntil<TInput, TResults> = DurationText | ((call: Known<TInput, TResults>) => number);
 
-/** What a condition may be; where there is none, the result is there for sure. */
-export type When<TInput, TResults> = StepCondition<TInput, TResults> | undefined;
-export type Maybe<TResult, TWhen> = TWhen extends undefined ? TResult : TResult | undefined;
+/** Where there is no condition, the result is there for sure. */
+export type Maybe<TResult, TWhen extends boolean> = [TWhen] extends [never] ? TResult : TResult | undefined;
 
 /** At run time all options are the same. */
 export interface LooseOptions<TDeps, TInput> {

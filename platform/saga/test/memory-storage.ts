@@ -1,6 +1,9 @@
 import { type Context, defineErrors, type Runtime } from '@souk/kernel';
 import type { Transaction } from '@souk/store';
-import { fromRow, type JournalRow } from '../src/journal.ts';
+import type { AnyDefinition } from '../src/definition.ts';
+import { fromRow, type JournalRow, toRow } from '../src/journal.ts';
+import { fold } from '../src/machine.ts';
+import { type ActionRequest, placeOf, planAction } from '../src/plan-action.ts';
 import type { SagaStatus } from '../src/sagas.ts';
 import type { Lease, SagaStart, SagaStorage, SagaWrite, SignalRow } from '../src/storage.ts';
 
@@ -15,6 +18,9 @@ export interface MemorySaga {
   epoch: number;
   claims: number;
   wakeAt: number;
+  step?: string | null;
+  errorCode?: string | null;
+  errorReason?: string | null;
   readonly journal: JournalRow[];
 }
 
@@ -79,6 +85,9 @@ export function memoryStorage(runtime: Runtime) {
     saga.journal.push(...write.records);
     saga.status = write.status;
     saga.direction = write.direction;
+    saga.step = write.step;
+    saga.errorCode = write.errorCode;
+    saga.errorReason = write.errorReason;
     if (write.records.length > 0) saga.claims = 0;
     if (write.status !== 'RUNNING') saga.owner = undefined;
     if (write.wake !== null) saga.wakeAt = write.wake;
@@ -164,6 +173,21 @@ export function memoryStorage(runtime: Runtime) {
     },
     failWhen: (decide: typeof fault) => {
       fault = decide;
+    },
+    /** What an operator does to a saga that nobody owns. @returns the refusal, if any */
+    act: (definition: AnyDefinition, id: string, asked: Omit<ActionRequest, 'sagaId' | 'at'>) => {
+      const saga = sagas.get(id) as MemorySaga;
+      const state = fold(definition, saga.journal.map(fromRow));
+      const plan = planAction(definition, state, { ...asked, sagaId: id, at: now() });
+      if ('refused' in plan) return plan.refused;
+      for (const record of plan.records) saga.journal.push(toRow(record, saga.journal.length + 1));
+      const { status, direction, step, errorCode, errorReason } = placeOf(
+        definition,
+        fold(definition, saga.journal.map(fromRow)),
+      );
+      Object.assign(saga, { status, direction, step, errorCode, errorReason, wakeAt: now() });
+      send(plan.sends);
+      return undefined;
     },
     kinds: (id: string) =>
       (sagas.get(id)?.journal ?? [])

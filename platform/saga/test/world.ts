@@ -87,6 +87,12 @@ export function sagaWorld(options: { seed?: number } = {}) {
       await running.sagas.start(tx, definition, { id, input, ctx });
       tx.commit();
     },
+    /** Does something in a transaction of its own. */
+    tx: async (work: (tx: ReturnType<typeof memoryTx>) => Promise<void>) => {
+      const tx = memoryTx(ctx);
+      await work(tx);
+      tx.commit();
+    },
     status: (id: string) => memory.sagas.get(id)?.status,
   };
 }
