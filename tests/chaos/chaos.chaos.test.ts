@@ -109,6 +109,7 @@ const troubles: Readonly<Record<string, (source: Random) => Promise<void>>> = {
     await Promise.all(system.shops.map((shop) => shop.start()));
   },
   // The other troubles go on meanwhile.
+  stall: async (source) => void frozen.push(pick(source, system.shops).stall(between(source, ...FREEZE_MS))),
   freeze: async (source) => void frozen.push(pick(source, system.shops).freeze(between(source, ...FREEZE_MS))),
   'power cut of PostgreSQL': () => system.restartPostgres('SIGQUIT', 1_500),
   'PostgreSQL stopped and started': (source) => system.restartPostgres('SIGINT', between(source, 200, 3_000)),
@@ -119,7 +120,7 @@ test(`${SECONDS} s of trouble${WITHOUT ? ` without ${WITHOUT}` : ''}, seed ${SEE
 }, async (t) => {
   const untilMs = performance.now() + SECONDS * 1000;
   const buying = Promise.all(buyers.map((buyer, index) => buy(buyer, seededRandom(SEED * 100 + index), untilMs)));
-  const names = ['kill', 'freeze', ...Object.keys(troubles)];
+  const names = ['kill', 'freeze', 'stall', ...Object.keys(troubles)];
   const counts = new Map<string, number>();
   while (performance.now() < untilMs - 5_000) {
     await sleep(between(random, 1_000, 4_000));

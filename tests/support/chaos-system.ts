@@ -11,6 +11,7 @@ import pg from 'pg';
 import { fillFolder } from './cluster-cache.ts';
 import { ADMIN_PASSWORD } from './shop.ts';
 import { endLeftBehind, postmasterOf, type Running, repository, scratchFolder, startNode } from './shop-process.ts';
+import { type TcpProxy, tcpProxy } from './tcp-proxy.ts';
 
 export interface ChaosShop {
   readonly name: string;
@@ -20,6 +21,8 @@ export interface ChaosShop {
   kill9(): Promise<void>;
   /** Stops the whole process, as a machine does that swaps or migrates, and lets it go on. */
   freeze(ms: number): Promise<void>;
+  /** Holds back what it says to PostgreSQL: what was under way arrives long after the shop has given it up. */
+  stall(ms: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -47,7 +50,10 @@ export async function startChaosSystem(args: readonly string[], seed: number): P
   // Two whole shops: each has a pool per service.
   const embedded = createEmbeddedPostgres({ folder, runtime, log: silentLogger, settings: { max_connections: 300 } });
   const admin: EmbeddedAddress = await embedded.start();
-  const databaseUrl = toUrl(admin);
+  const proxies = [
+    await tcpProxy(join(admin.host, `.s.PGSQL.${admin.port}`)),
+    await tcpProxy(join(admin.host, `.s.PGSQL.${admin.port}`)),
+  ];
 
   const ports = [await freePort(), await freePort()];
   const provider = startNode([join(repository, 'apps/payment-provider/src/main.ts')], {
@@ -64,13 +70,13 @@ export async function startChaosSystem(args: readonly string[], seed: number): P
 
   const faults: string[] = [];
   const shops = ports.map((port, index) =>
-    chaosShop(`shop ${index + 1}`, port, faults, () =>
+    chaosShop(`shop ${index + 1}`, port, faults, proxies[index] as TcpProxy, () =>
       startNode([join(repository, 'tests/support/chaos-worker.ts'), ...args], {
         cwd: folder,
         env: {
           PORT: String(port),
           SOUK_DATA: folder,
-          DATABASE_URL: databaseUrl,
+          DATABASE_URL: toUrl({ ...admin, host: '127.0.0.1', port: proxies[index]?.port ?? 0 }),
           SOUK_ADMIN_PASSWORD: ADMIN_PASSWORD,
           PROVIDER_EMBEDDED: 'false',
           PAYMENTS_PROVIDER_URL: providerUrl,
@@ -114,13 +120,14 @@ export async function startChaosSystem(args: readonly string[], seed: number): P
       await Promise.all(shops.map((shop) => shop.stop()));
       provider.signal('SIGTERM');
       await provider.exit;
+      await Promise.all(proxies.map((proxy) => proxy.close()));
       await embedded.stop();
       await endLeftBehind(folder);
     },
   };
 }
 
-function chaosShop(name: string, port: number, faults: string[], launch: () => Running): ChaosShop {
+function chaosShop(name: string, port: number, faults: string[], proxy: TcpProxy, launch: () => Running): ChaosShop {
   let running: Running | undefined;
   const noteFaults = (): void => {
     for (const line of running?.output().split('\n') ?? [])
@@ -160,6 +167,11 @@ function chaosShop(name: string, port: number, faults: string[], launch: () => R
       running?.signal('SIGSTOP');
       await sleep(ms);
       running?.signal('SIGCONT');
+    },
+    stall: async (ms) => {
+      proxy.stall();
+      await sleep(ms);
+      proxy.flow();
     },
     stop: async () => {
       running?.signal('SIGTERM');

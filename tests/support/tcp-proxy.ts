@@ -18,7 +18,8 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-export async function tcpProxy(target: number): Promise<TcpProxy> {
+/** @param target A port of this machine, or the path of a Unix socket. */
+export async function tcpProxy(target: number | string): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let stalled: 'both' | 'server' | undefined;
   let delayMs = 0;
@@ -46,7 +47,7 @@ export async function tcpProxy(target: number): Promise<TcpProxy> {
       client.resetAndDestroy();
       return;
     }
-    const server = connect(target, '127.0.0.1');
+    const server = typeof target === 'number' ? connect(target, '127.0.0.1') : connect(target);
     const pair = [client, server] as const;
     pairs.add(pair);
     pipe(client, server);
