@@ -3,19 +3,16 @@ import { test } from 'node:test';
 import { hasReason, isSoukError } from '@souk/kernel';
 import fc from 'fast-check';
 import { testDatabase } from '../../../tests/support/database.ts';
-import { createEventStore, type ExpectedVersion, eventStoreMigrations } from './index.ts';
+import { createEventStore, type ExpectedVersion, eventStoreMigrations, type NewEvent } from './index.ts';
 
 async function world() {
   const on = await testDatabase('eventstore', [eventStoreMigrations]);
   const store = createEventStore({ runtime: on.runtime });
   const append = (stream: string, expected: ExpectedVersion, count = 1) =>
-    on.db.tx(on.ctx, (tx) =>
-      store.append(tx, {
-        stream,
-        expected,
-        events: Array.from({ length: count }, (_, n) => ({ type: 'Happened', data: { n } })),
-      }),
-    );
+    on.db.tx(on.ctx, async (tx) => {
+      const events = Array.from({ length: count }, (_, n) => ({ type: 'Happened', data: { n } }));
+      return (await store.append(tx, { stream, expected, events })).version;
+    });
   return { ...on, store, append };
 }
 
@@ -26,7 +23,7 @@ test('what is appended is read back, whole and in order', async () => {
   const { db, ctx, runtime, store, close } = await world();
   const id = runtime.ids.uuid();
   const data = { text: 'a "quoted" {text}, with \\ and ü', nested: [1, null, { b: true }] };
-  const version = await db.tx(ctx, (tx) =>
+  const { version } = await db.tx(ctx, (tx) =>
     store.append(tx, {
       stream: 'order-1',
       expected: 'none',
@@ -121,14 +118,85 @@ test('appends to a new stream that expect anything all hold', async () => {
   await close();
 });
 
-test('an event id is taken once', async () => {
+test('an append that is repeated with the same ids is done once, and answers as it did', async () => {
+  const { db, ctx, runtime, store, append, close } = await world();
+  const ids = [runtime.ids.uuid(), runtime.ids.uuid()];
+  const events = ids.map((id) => ({ type: 'Happened', data: {}, id }));
+  for (const [index, expected] of (['any', 'none', 0, 'exists'] as const).entries()) {
+    const stream = `s-${index}`;
+    if (expected === 'exists') await append(stream, 'none');
+    const own = events.map((event) => ({ ...event, id: runtime.ids.uuid() }));
+    const wanted = { stream, expected, events: own };
+    const first = await store.appendAlone(db, ctx, wanted);
+    await append(stream, 'any');
+    assert.deepEqual(await store.appendAlone(db, ctx, wanted), first);
+    assert.deepEqual(await db.tx(ctx, (tx) => store.append(tx, wanted)), first);
+    const both = await Promise.all([1, 2, 3].map(() => store.appendAlone(db, ctx, wanted)));
+    assert.deepEqual(both, [first, first, first]);
+    assert.equal((await store.read(db.at(ctx), stream)).length, first.version + 1);
+  }
+  await close();
+});
+
+test('of the same ids appended at once, one append is done and all get its answer', async () => {
   const { db, ctx, runtime, store, close } = await world();
   const events = [{ type: 'Happened', data: {}, id: runtime.ids.uuid() }];
-  assert.equal(await store.appendAlone(db, ctx, { stream: 's', expected: 'any', events }), 1);
-  await assert.rejects(store.appendAlone(db, ctx, { stream: 's', expected: 'any', events }), (error) =>
-    hasReason(error, 'EVENTSTORE_EVENT_EXISTS'),
+  const wanted = { stream: 's', expected: 'any', events } as const;
+  const results = await Promise.all(
+    Array.from({ length: 12 }, (_, n) =>
+      n % 2 ? store.appendAlone(db, ctx, wanted) : db.tx(ctx, (tx) => store.append(tx, wanted)),
+    ),
   );
+  for (const result of results) assert.deepEqual(result, results[0]);
   assert.equal((await store.read(db.at(ctx), 's')).length, 1);
+  await close();
+});
+
+test('ids that were appended otherwise are refused, and nothing is appended', async () => {
+  const { db, ctx, runtime, store, close } = await world();
+  const [a, b, c] = [1, 2, 3].map(() => ({ type: 'Happened', data: {}, id: runtime.ids.uuid() })) as [
+    NewEvent,
+    NewEvent,
+    NewEvent,
+  ];
+  await store.appendAlone(db, ctx, { stream: 's', expected: 'none', events: [a, b] });
+  const mixed: readonly (readonly [string, readonly NewEvent[]])[] = [
+    ['s', [b, c]],
+    ['s', [b, a]],
+    ['t', [a, b]],
+    ['t', [c, a]],
+  ];
+  for (const [stream, events] of mixed) {
+    const wanted = { stream, expected: 'any', events } as const;
+    await assert.rejects(store.appendAlone(db, ctx, wanted), { reason: 'EVENTSTORE_EVENT_EXISTS' });
+    await db.tx(ctx, async (tx) => {
+      await assert.rejects(store.append(tx, wanted), { reason: 'EVENTSTORE_EVENT_EXISTS' });
+    });
+  }
+  assert.equal((await store.readAll(db.at(ctx), { limit: 10 })).events.length, 2);
+  await close();
+});
+
+test('several streams are appended to, all or none', async () => {
+  const { db, ctx, store, append, close } = await world();
+  const events = [{ type: 'Happened', data: {} }];
+  const on = (stream: string, expected: ExpectedVersion) => ({ stream, expected, events });
+  const results = await db.tx(ctx, (tx) => store.appendAll(tx, [on('b', 'none'), on('a', 'any'), on('c', 0)]));
+  assert.deepEqual(
+    results.map(({ version }) => version),
+    [1, 1, 1],
+  );
+  assert.equal(new Set(results.map(({ position }) => position.xid)).size, 1);
+  await append('b', 'any');
+  await db.tx(ctx, async (tx) => {
+    await assert.rejects(store.appendAll(tx, [on('a', 1), on('b', 1), on('c', 'any')]), isWrongVersion(2));
+    await assert.rejects(store.appendAll(tx, [on('a', 1), on('a', 2)]), { reason: 'EVENTSTORE_INVALID_APPEND' });
+  });
+  const { events: all } = await store.readAll(db.at(ctx), { limit: 10 });
+  assert.deepEqual(
+    all.map(({ stream, version }) => `${stream}/${version}`),
+    ['b/1', 'a/1', 'c/1', 'b/2'],
+  );
   await close();
 });
 

@@ -1,139 +1,89 @@
-import { type Context, hasReason, type Runtime } from '@souk/kernel';
-import type { Database, QueryResult, Sql, Transaction } from '@souk/store';
-import { formatTraceparent } from '@souk/telemetry';
+import type { Context, Runtime } from '@souk/kernel';
+import type { Database, Sql, Transaction } from '@souk/store';
 import { createAllReader, type EventReader } from './all-reader.ts';
+import { type Append, type AppendResult, prepare } from './append.ts';
+import { meaningOf, resultOf, sendAppends } from './append-statement.ts';
+import { type Appender, createAppender } from './appender.ts';
 import { eventStoreErrors } from './errors.ts';
-import type { EventMetadata, NewEvent, StoredEvent } from './event.ts';
-import { APPEND, READ, VERSION } from './sql.ts';
-
-/**
- * `none`: the stream must not exist. `exists`: it must. `any`: whatever it is. A number: its version must be this; 0 is `none`.
- */
-export type ExpectedVersion = 'none' | 'any' | 'exists' | number;
-
-export interface Append {
-  /** 1 to 255 characters. */
-  readonly stream: string;
-  /** 1 to 500; all are appended or none. */
-  readonly events: readonly NewEvent[];
-  readonly expected: ExpectedVersion;
-  readonly metadata?: EventMetadata;
-}
-
-export interface ReadOptions {
-  /** First version to read. @default 1 */
-  readonly fromVersion?: number;
-}
+import type { RecordedEvent } from './event.ts';
+import { createStreamLocks } from './stream-lock.ts';
+import { createStreamReader, type ReadOptions, type StreamReader } from './stream-reader.ts';
 
 /** Streams of events in a service's own database. */
-export interface EventStore extends EventReader {
+export interface EventStore extends EventReader, StreamReader {
   /**
    * Appends to one stream in the caller's transaction, in one statement. Versions of a stream have no gaps. The stream is locked until the
-   * transaction ends: append to several streams of one transaction in a fixed order.
+   * transaction ends. It is the first write of its transaction, or the stream was locked before by `lockStreams`, `readForUpdate` or
+   * another append.
    *
-   * @returns the version of the stream after it
-   * @throws EVENTSTORE_WRONG_VERSION (details.actual: the version found, 0 for none), with nothing appended and the transaction still
-   * usable; EVENTSTORE_EVENT_EXISTS for an event id that is there already; EVENTSTORE_INVALID_APPEND
+   * @throws EVENTSTORE_WRONG_VERSION (details.actual: the version found, 0 for none) and EVENTSTORE_EVENT_EXISTS, with nothing appended and
+   * the transaction still usable; EVENTSTORE_STREAM_NOT_LOCKED; EVENTSTORE_INVALID_APPEND; STORE_CONFLICT when a later transaction
+   * appended to the stream before it was locked: `db.tx` runs the work again
    */
-  append(tx: Transaction, append: Append): Promise<number>;
-  /** As `append`, as a transaction of its own: one round trip. */
-  appendAlone(db: Database, ctx: Context, append: Append): Promise<number>;
-  /** The events of a stream in their order; none for a stream that does not exist. */
-  read(sql: Sql, stream: string, options?: ReadOptions): Promise<StoredEvent[]>;
+  append(tx: Transaction, append: Append): Promise<AppendResult>;
+  /**
+   * Appends to several streams in the caller's transaction, in one statement: to all or none.
+   * @returns results in the order of `appends`
+   * @throws as `append`, for the first that does not hold
+   */
+  appendAll(tx: Transaction, appends: readonly Append[]): Promise<readonly AppendResult[]>;
+  /** As `append`, as a transaction of its own, together with what others append at the same time. */
+  appendAlone(db: Database, ctx: Context, append: Append): Promise<AppendResult>;
+  /**
+   * Locks streams until the transaction ends, existing or not, in an order that cannot deadlock with others that do so once. To be called
+   * before anything is written.
+   */
+  lockStreams(tx: Transaction, streams: readonly string[]): Promise<void>;
+  /** Locks a stream and reads it, in one round trip: what is read stays true until the transaction ends. */
+  readForUpdate(tx: Transaction, stream: string, options?: ReadOptions): Promise<RecordedEvent[]>;
 }
 
-const MAX_EVENTS = 500;
-const MAX_STREAM_CHARACTERS = 255;
-
-/** Version of a stream without events. */
-const NO_STREAM = 0;
-
-interface VersionRow {
-  readonly version: bigint;
+export interface EventStoreOptions {
+  readonly runtime: Runtime;
+  /** Named in the metadata of events. */
+  readonly service?: string;
 }
 
-interface EventRow {
-  readonly version: bigint;
-  readonly event_id: string;
-  readonly type: string;
-  readonly schema_version: number;
-  readonly data: unknown;
-  readonly metadata: EventMetadata;
-  readonly at: Date;
-}
+export function createEventStore({ runtime, service }: EventStoreOptions): EventStore {
+  const locks = createStreamLocks();
+  const appenders = new WeakMap<Database, Appender>();
+  const preparing = { runtime, service, schemaVersionOf: () => 1 };
+  const present = async <T>(_sql: Sql, events: T): Promise<T> => events;
+  const streams = createStreamReader(present);
 
-export function createEventStore({ runtime }: { readonly runtime: Runtime }): EventStore {
-  const run = async (sql: Sql, ctx: Context, append: Append): Promise<number> => {
-    check(append);
-    const { stream, events, expected } = append;
-    const wanted = expected === 'none' ? NO_STREAM : typeof expected === 'number' ? expected : null;
-    const metadata = { traceparent: formatTraceparent(ctx.trace), ...append.metadata };
-    const values = [
-      stream,
-      wanted,
-      expected === 'exists',
-      events.map(({ id }) => id ?? runtime.ids.uuid()),
-      events.map(({ type }) => type),
-      events.map(({ schemaVersion }) => schemaVersion ?? 1),
-      events.map((event) => toText(stream, event)),
-      JSON.stringify(metadata),
-      new Date(runtime.clock.now()),
-    ];
-    const version = await versionIn(sql.query<VersionRow>(APPEND, values), stream);
-    if (version !== undefined) return version;
-    const actual = (await versionIn(sql.query<VersionRow>(VERSION, [stream]), stream)) ?? NO_STREAM;
-    throw eventStoreErrors.WRONG_VERSION({ stream, expected, actual }, { details: { actual: String(actual) } });
+  const appendAll = async (tx: Transaction, appends: readonly Append[]): Promise<AppendResult[]> => {
+    if (appends.length === 0) return [];
+    const prepared = appends.map((append) => prepare(preparing, tx.ctx, append));
+    const names = prepared.map(({ stream }) => stream);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) throw eventStoreErrors.INVALID_APPEND({ stream: twice, why: 'it is there twice' });
+    const sending = prepared.map((one) => ({ ...one, locked: locks.holds(tx, one.stream) }));
+    const happened = new Date(runtime.clock.now());
+    const outcomes = await sendAppends(tx, sending, happened, { wait: true, whole: true }).catch((thrown: unknown) => {
+      throw meaningOf(thrown);
+    });
+    locks.note(tx, names);
+    // The first that does not hold says why none was written.
+    for (const [index, one] of prepared.entries())
+      if (outcomes[index]?.is !== 'skipped') resultOf(one, outcomes[index]);
+    return prepared.map((one, index) => resultOf(one, outcomes[index]));
   };
 
   return {
-    ...createAllReader(async (_sql, events) => events),
-    append: (tx, append) => run(tx, tx.ctx, append),
-    appendAlone: (db, ctx, append) => run(db.at(ctx), ctx, append),
-    read: async (sql, stream, { fromVersion = 1 } = {}) => {
-      const { rows } = await sql.query<EventRow>(READ, [stream, fromVersion]);
-      return rows.map((row) => ({
-        stream,
-        version: Number(row.version),
-        id: row.event_id,
-        type: row.type,
-        schemaVersion: row.schema_version,
-        data: row.data,
-        metadata: row.metadata,
-        at: row.at,
-      }));
+    ...createAllReader(present),
+    ...streams,
+    append: async (tx, append) => (await appendAll(tx, [append]))[0] as AppendResult,
+    appendAll,
+    appendAlone: async (db, ctx, append) => {
+      const appender = appenders.get(db) ?? createAppender({ db, runtime });
+      appenders.set(db, appender);
+      return appender.append(ctx, prepare(preparing, ctx, append));
+    },
+    lockStreams: (tx, names) => locks.lock(tx, names),
+    readForUpdate: (tx, stream, options) => {
+      // Two statements in one packet: the second sees what the lock waited for.
+      locks.defer(tx, [stream]);
+      return streams.read(tx, stream, options);
     },
   };
-}
-
-function check({ stream, events, expected }: Append): void {
-  const why = problem(stream, events, expected);
-  if (why !== undefined) throw eventStoreErrors.INVALID_APPEND({ stream, why });
-}
-
-function problem(stream: string, events: readonly NewEvent[], expected: ExpectedVersion): string | undefined {
-  if (stream === '' || stream.length > MAX_STREAM_CHARACTERS)
-    return `its name must have 1 to ${MAX_STREAM_CHARACTERS} characters`;
-  if (events.length === 0 || events.length > MAX_EVENTS) return `want 1 to ${MAX_EVENTS} events, got ${events.length}`;
-  if (typeof expected === 'number' && !(Number.isSafeInteger(expected) && expected >= 0)) {
-    return `the expected version must be a whole number from 0, got ${expected}`;
-  }
-  return undefined;
-}
-
-function toText(stream: string, { type, data }: NewEvent): string {
-  const text: string | undefined = JSON.stringify(data);
-  if (text === undefined) {
-    throw eventStoreErrors.INVALID_APPEND({ stream, why: `the data of ${type} is nothing that JSON can hold` });
-  }
-  return text;
-}
-
-async function versionIn(answer: Promise<QueryResult<VersionRow>>, stream: string): Promise<number | undefined> {
-  try {
-    const [row] = (await answer).rows;
-    return row === undefined ? undefined : Number(row.version);
-  } catch (error) {
-    if (hasReason(error, 'STORE_UNIQUE_VIOLATION')) throw eventStoreErrors.EVENT_EXISTS({ stream }, { cause: error });
-    throw error;
-  }
 }

@@ -1,13 +1,10 @@
 export type { EventReader, Page, ReadAllOptions } from './all-reader.ts';
+export type { Append, AppendResult, ExpectedVersion } from './append.ts';
+export { type Appender, createAppender } from './appender.ts';
 export { eventStoreErrors } from './errors.ts';
 export type { EventMetadata, NewEvent, RecordedEvent, StoredEvent } from './event.ts';
-export {
-  type Append,
-  createEventStore,
-  type EventStore,
-  type ExpectedVersion,
-  type ReadOptions,
-} from './event-store.ts';
+export { createEventStore, type EventStore, type EventStoreOptions } from './event-store.ts';
 export { type Decider, fold } from './fold.ts';
 export { eventStoreMigrations } from './migrations.ts';
 export { comparePositions, decodePosition, encodePosition, type Position, START } from './position.ts';
+export type { ReadOptions, StreamReader } from './stream-reader.ts';

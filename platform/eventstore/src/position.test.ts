@@ -10,7 +10,11 @@ const positions = fc.record({
 });
 
 test('a position survives as a text', () => {
-  fc.assert(fc.property(positions, (position) => assert.deepEqual(decodePosition(encodePosition(position)), position)));
+  fc.assert(
+    fc.property(positions, (position) => {
+      assert.equal(comparePositions(decodePosition(encodePosition(position)), position), 0);
+    }),
+  );
 });
 
 test('what is not the text of a position is refused', () => {

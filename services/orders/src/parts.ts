@@ -11,6 +11,6 @@ export interface OrdersParts {
 }
 
 export const createParts = ({ db, runtime }: { db: Database; runtime: Runtime }): OrdersParts => ({
-  orders: createOrderRepository(db, createEventStore({ runtime })),
+  orders: createOrderRepository(db, createEventStore({ runtime, service: 'orders' })),
   waiters: createOutcomeWaiters(runtime),
 });

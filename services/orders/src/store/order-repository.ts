@@ -1,4 +1,4 @@
-import type { EventStore } from '@souk/eventstore';
+import type { EventStore, RecordedEvent } from '@souk/eventstore';
 import { type Context, hasReason } from '@souk/kernel';
 import type { Database, Sql, Transaction } from '@souk/store';
 import { decide, type OrderCommand } from '../domain/decide.ts';
@@ -49,10 +49,8 @@ export function createOrderRepository(db: Database, eventStore: EventStore): Ord
       events: events.map((event) => ({ type: event.type, data: event })),
     });
 
-  const load = async (sql: Sql, orderId: string): Promise<OrderEvent[]> => {
-    const stored = await eventStore.read(sql, streamOf(orderId));
-    return stored.map(({ data }) => data as unknown as OrderEvent);
-  };
+  const eventsOf = (stored: readonly RecordedEvent[]): OrderEvent[] =>
+    stored.map(({ data }) => data as unknown as OrderEvent);
 
   return {
     create: async (tx, event) => {
@@ -62,7 +60,8 @@ export function createOrderRepository(db: Database, eventStore: EventStore): Ord
       return order;
     },
     change: async (tx, orderId, command) => {
-      const before = fold(await load(tx, orderId));
+      // Locked before anything is decided: what is read stays true, and readers of all streams see the versions in order.
+      const before = fold(eventsOf(await eventStore.readForUpdate(tx, streamOf(orderId))));
       if (before === undefined) throw orderErrors.NOT_FOUND({ id: orderId });
       const events: OrderEvent[] = [];
       let after = before;
@@ -87,7 +86,7 @@ export function createOrderRepository(db: Database, eventStore: EventStore): Ord
       }
     },
     events: async (sql, orderId) => {
-      const events = await load(sql, orderId);
+      const events = eventsOf(await eventStore.read(sql, streamOf(orderId)));
       if (events.length === 0) throw orderErrors.NOT_FOUND({ id: orderId });
       return events;
     },
