@@ -7,6 +7,30 @@ export const appErrors = defineErrors('APP', {
     text: 'no shop answers at {url}: start it with "npm start", or name another with --url',
   },
   REFUSED: { code: 'failed_precondition', text: 'the shop refused {what}: {why}' },
+  NO_JOB: {
+    code: 'not_found',
+    text: 'there is no job {id} in this process: jobs end with the process that runs them, and only the last hundred are kept',
+  },
+  TOO_MANY_JOBS: {
+    code: 'resource_exhausted',
+    text: '{most} jobs of operators run already, or the shop is stopping: wait for one to end, or cancel it',
+    retry: 'later',
+  },
+  NO_SERVICE: { code: 'not_found', text: 'no service {service} runs here; there are {services}' },
+  NO_SAGA: { code: 'not_found', text: 'there is no saga {id} in {services}' },
+  SAGA_TWICE: {
+    code: 'failed_precondition',
+    text: 'there is a saga {id} in each of {services}: say which service is meant',
+  },
+  NO_PROJECTION: { code: 'not_found', text: 'there is no projection {name}; there are {projections}' },
+  PREVIEW_GONE: {
+    code: 'failed_precondition',
+    text: 'the preview is unknown, used or older than {minutes} minutes: ask for a new one',
+  },
+  TOO_MANY_SAGAS: {
+    code: 'failed_precondition',
+    text: 'more than {most} sagas match: narrow the filter',
+  },
   NO_OPERATOR: {
     code: 'permission_denied',
     text: 'there is no operator token in {folder}: run this where the shop keeps its data, or name that folder with SOUK_DATA',

@@ -10,6 +10,7 @@ import { type Bus, createInProcessBus } from '@souk/messaging';
 import type { Interceptor } from '@souk/rpc';
 import { randomToken } from '@souk/security';
 import type { TelemetryHub } from '@souk/telemetry';
+import { serveAdmin } from './admin/admin.ts';
 import { createEdge } from './edge/edge.ts';
 import { embeddedProvider } from './provider.ts';
 import { seedShop } from './seed.ts';
@@ -122,6 +123,8 @@ export function createShop(options: ShopOptions): Shop {
       facts.products = await fillEmptyCatalog(ctx, host, settings, onProgress);
     },
   });
+  const admin = serveAdmin({ host, runtime, telemetry: telemetry.forService('admin') });
+  lifecycle.add({ name: 'jobs of operators', stop: () => admin.stop() });
   lifecycle.add({
     name: 'http traffic',
     start: async () => server.serve(createEdge({ host, settings, folder, runtime, telemetry, context })),

@@ -1,6 +1,6 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { createLifecycle, type Lifecycle, type Runtime } from '@souk/kernel';
-import type { Bus, BusHealth, Messaging } from '@souk/messaging';
+import type { Bus, BusHealth } from '@souk/messaging';
 import {
   type Client,
   createClient,
@@ -16,6 +16,7 @@ import type { AnyService } from './any-service.ts';
 import { hostErrors } from './errors.ts';
 import { type HostedService, hostService } from './hosted-service.ts';
 import { createJobs } from './jobs.ts';
+import type { ServiceOperators } from './service-operators.ts';
 
 export interface HostOptions {
   readonly runtime: Runtime;
@@ -49,8 +50,8 @@ export interface Host {
    * people, but turn no traffic away for it.
    */
   busHealth(): BusHealth;
-  /** Dead letters and consumer of a service of this process, for operators; undefined before it is prepared. */
-  messagingOf(service: string): Messaging | undefined;
+  /** What operators can look at and steer, for each service of this process; none before they are prepared. */
+  operators(): readonly ServiceOperators[];
   /** A client of a service, wherever it runs, for programs around the services; calls as `callerService`. */
   client<TService extends DescService>(service: TService, callerService: string): Client<TService>;
 }
@@ -126,7 +127,7 @@ export function createHost(options: HostOptions): Host {
   return {
     router,
     lifecycle,
-    messagingOf: (service) => hosted.find(({ name }) => name === service)?.messaging,
+    operators: () => hosted.map(({ operators }) => operators),
     busHealth: () => options.bus.health(),
     client: (service, callerService) => {
       const transport = transportTo(service.typeName);

@@ -2,10 +2,12 @@ import { type Context, fromUnknown, type Runtime, rootContext } from '@souk/kern
 import { type Bus, createMessaging, type EventHandler, type Messaging, messagingMigrations } from '@souk/messaging';
 import { createClient, type Router, type Transport } from '@souk/rpc';
 import { createSagaEngine, type SagaEngine, sagaMigrations } from '@souk/saga';
+import { eventRules } from '@souk/schema';
 import { type Database, idempotencyMigrations, type Migration, migrate, sweepIdempotency } from '@souk/store';
 import { standardMetrics, type Telemetry } from '@souk/telemetry';
 import type { AnyDeps, AnyService } from './any-service.ts';
 import type { Jobs } from './jobs.ts';
+import type { ServiceOperators } from './service-operators.ts';
 
 export interface HostedServiceOptions {
   readonly service: AnyService;
@@ -23,8 +25,7 @@ export interface HostedServiceOptions {
 /** One service at work in this process. */
 export interface HostedService {
   readonly name: string;
-  /** What it says and hears, with its dead letters and the control of its consumer. */
-  readonly messaging: Messaging;
+  readonly operators: ServiceOperators;
   /** Begins to hear events and to run sagas. Calls are served before: other services may need them to start. */
   start(): Promise<void>;
   /** Takes nothing new, ends or hands back what is under way. */
@@ -63,7 +64,7 @@ export async function hostService(options: HostedServiceOptions): Promise<Hosted
 
   return {
     name: service.name,
-    messaging,
+    operators: operatorsOf(options, messaging),
     start: async () => {
       await messaging.start();
       await engine.start();
@@ -135,6 +136,13 @@ function messagingOf(options: HostedServiceOptions, deps: AnyDeps): Messaging {
     subscriptions,
   });
 }
+
+const operatorsOf = ({ service }: HostedServiceOptions, { deadLetters, control }: Messaging): ServiceOperators => ({
+  service: service.name,
+  hears: service.consumes.map(({ schema }) => eventRules(schema).type),
+  deadLetters,
+  consumer: control,
+});
 
 const engineOf = ({ service, runtime, telemetry, db }: HostedServiceOptions): SagaEngine<AnyDeps> =>
   createSagaEngine<AnyDeps>({ db, runtime, telemetry, definitions: service.sagas as never });

@@ -22,8 +22,7 @@ const STEP_ENDS: readonly string[] = ['STEP_DONE', 'TIMER', 'SIGNALLED', 'CHILD'
 export const endsStep = (record: SagaRecord): boolean => STEP_ENDS.includes(record.kind) || actionOf(record) === 'skip';
 
 /** From here on the saga goes back. */
-export const isTurn = (record: SagaRecord): boolean =>
-  record.kind === 'TURNED' || (actionOf(record) === 'compensate' && record.outcome !== 'refused');
+export const isTurn = ({ kind }: SagaRecord): boolean => kind === 'TURNED';
 
 export const stepOf = (record: SagaRecord): string => record.step || record.error?.step || '';
 

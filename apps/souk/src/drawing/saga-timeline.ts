@@ -141,8 +141,6 @@ class Timeline {
 
   #turn(record: SagaRecord): Line {
     const { yellow, dim } = this.#palette;
-    const [action] = actionOf(record) === undefined ? [] : happenings([record], this.#palette, '');
-    if (action !== undefined) return [['↶ ', yellow], ...action];
     const { step = '', reason = '', message = '' } = record.error ?? {};
     const why = [step === '' ? '' : `${step}: `, reason, message === '' ? '' : `, ${message}`].join('');
     return [

@@ -1,14 +1,17 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import {
+  type DeadLetter,
   DiscardDeadLettersResponseSchema,
   RedriveDeadLettersResponseSchema,
 } from '@souk/contracts/admin/v1/dead_letters';
 import { type Command, type Given, wholeNumber } from '../../cli/command.ts';
 import { confirmed } from '../../cli/confirm.ts';
+import type { Terminal } from '../../cli/terminal.ts';
 import { appErrors } from '../../errors.ts';
 import { followJob } from '../follow-job.ts';
 import { operatorHelp, operatorOf, operatorOptions, reasonOf } from '../operator.ts';
 import { filterHelp, filterOf, filterOptions } from './filter.ts';
+import { letterTable } from './list.ts';
 
 const help: Command['help'] = [
   ['<id>...', 'As "souk dlq list" names them, or "all" for those that the filter matches.'],
@@ -44,9 +47,12 @@ export const redriveCommand: Command = {
     const operator = await operatorOf(given);
     const { ask, out, json } = operator;
     const path = '/api/v1/admin/dead-letters/redrive';
-    const request = { selection, reason, ratePerSecond: wholeNumber(given, 'rate', REDRIVE) };
+    const request = { selection, reason, ratePerSecond: wholeNumber(given, 'rate', REDRIVE), confirmToken: '' };
     if (isMany(given)) {
-      const { count } = await ask(RedriveDeadLettersResponseSchema, 'POST', path, { ...request, dryRun: true });
+      const dryRun = { ...request, dryRun: true };
+      const { count, sample, confirmToken } = await ask(RedriveDeadLettersResponseSchema, 'POST', path, dryRun);
+      request.confirmToken = confirmToken;
+      if (!json) showSample(sample, count, out);
       if (endsHere(given, count)) {
         out.say(json ? JSON.stringify({ count }) : `${count} dead letters match.`);
         return 0;
@@ -74,21 +80,31 @@ export const discardCommand: Command = {
     const selection = selectionOf(given, DISCARD);
     const { ask, out, json } = await operatorOf(given);
     const path = '/api/v1/admin/dead-letters/discard';
+    const request = { selection, reason, confirmToken: '' };
     if (isMany(given)) {
-      const { count } = await ask(DiscardDeadLettersResponseSchema, 'POST', path, { selection, reason, dryRun: true });
+      const dryRun = { ...request, dryRun: true };
+      const { count, sample, confirmToken } = await ask(DiscardDeadLettersResponseSchema, 'POST', path, dryRun);
+      request.confirmToken = confirmToken;
+      if (!json) showSample(sample, count, out);
       if (endsHere(given, count)) {
         out.say(json ? JSON.stringify({ count }) : `${count} dead letters match.`);
         return 0;
       }
       if (!(await confirmed(given, out, `Discard ${count} dead letters for good`, DISCARD))) return 1;
     }
-    const { count } = await ask(DiscardDeadLettersResponseSchema, 'POST', path, { selection, reason });
+    const { count } = await ask(DiscardDeadLettersResponseSchema, 'POST', path, request);
     if (json) out.say(JSON.stringify({ count }));
     else if (count === 0) out.say('There is nothing to discard: none of them waits for a person.');
     else out.say(`${out.green('✓')} ${count} dead letters discarded`);
     return count === 0 ? 1 : 0;
   },
 };
+
+function showSample(sample: readonly DeadLetter[], count: number, out: Terminal): void {
+  if (sample.length === 0) return;
+  for (const line of letterTable(sample, out, Date.now())) out.say(line);
+  if (count > sample.length) out.say(out.dim(`… and ${count - sample.length} more`));
+}
 
 const isAll = ({ positionals }: Given): boolean => positionals.length === 1 && positionals[0] === 'all';
 

@@ -157,7 +157,14 @@ const extraHelp = ({ takes, takesForce, isHard }: ActionCommand): Command['help'
         ] as const,
         ['--step <step>', 'Default: the step it is stuck on.'] as const,
       ]),
-  ...(takesForce ? [['--force', 'Also after the point of no return.'] as const] : []),
+  ...(takesForce
+    ? [
+        [
+          '--force',
+          `Also ${takes === 'input' ? 'when it may have happened already' : 'after the point of no return'}.`,
+        ] as const,
+      ]
+    : []),
   ...(isHard ? [['--yes', 'Do not ask for the id to be typed.'] as const] : []),
   ['--expected-seq <n>', 'Refuse when the journal has another number of records by now.'],
 ];

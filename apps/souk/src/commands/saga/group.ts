@@ -32,6 +32,7 @@ export const sagaCommands: CommandGroup = {
       done: 'sagas edited',
       example: `saga edit ${ORDER} --input @input.json --reason 'the address was incomplete'`,
       takes: 'input',
+      takesForce: true,
     }),
     actionCommand({
       verb: 'compensate',

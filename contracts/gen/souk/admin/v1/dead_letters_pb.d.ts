@@ -117,6 +117,13 @@ export declare type DeadLetter = Message<"souk.admin.v1.DeadLetter"> & {
    * @generated from field: string note = 14;
    */
   note: string;
+
+  /**
+   * True while later events of its key wait until somebody has dealt with it.
+   *
+   * @generated from field: bool blocks = 15;
+   */
+  blocks: boolean;
 };
 
 /**
@@ -583,11 +590,18 @@ export declare type RedriveDeadLettersRequest = Message<"souk.admin.v1.RedriveDe
   ratePerSecond: number;
 
   /**
-   * Only say how many there are.
+   * Only say which there are.
    *
    * @generated from field: bool dry_run = 4;
    */
   dryRun: boolean;
+
+  /**
+   * From a dry run with the same filter, without which a filter is refused; a number that has changed since is refused too.
+   *
+   * @generated from field: string confirm_token = 5;
+   */
+  confirmToken: string;
 };
 
 /**
@@ -615,6 +629,20 @@ export declare type RedriveDeadLettersResponse = Message<"souk.admin.v1.RedriveD
    * @generated from field: souk.admin.v1.Job job = 2;
    */
   job?: Job | undefined;
+
+  /**
+   * Some of them; in a dry run only.
+   *
+   * @generated from field: repeated souk.admin.v1.DeadLetter sample = 3;
+   */
+  sample: DeadLetter[];
+
+  /**
+   * To be sent with the filter; in a dry run only.
+   *
+   * @generated from field: string confirm_token = 4;
+   */
+  confirmToken: string;
 };
 
 /**
@@ -622,6 +650,60 @@ export declare type RedriveDeadLettersResponse = Message<"souk.admin.v1.RedriveD
  * Use `create(RedriveDeadLettersResponseSchema)` to create a new message.
  */
 export declare const RedriveDeadLettersResponseSchema: GenMessage<RedriveDeadLettersResponse>;
+
+/**
+ * What a dead letter shall have said.
+ *
+ * @generated from message souk.admin.v1.EditDeadLetterRequest
+ */
+export declare type EditDeadLetterRequest = Message<"souk.admin.v1.EditDeadLetterRequest"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The event, as JSON of its contract. What it is about cannot be another.
+   *
+   * @generated from field: google.protobuf.Value event = 2;
+   */
+  event?: Value | undefined;
+
+  /**
+   * Why, for whoever looks at it later.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message souk.admin.v1.EditDeadLetterRequest.
+ * Use `create(EditDeadLetterRequestSchema)` to create a new message.
+ */
+export declare const EditDeadLetterRequestSchema: GenMessage<EditDeadLetterRequest>;
+
+/**
+ * What became of it.
+ *
+ * @generated from message souk.admin.v1.EditDeadLetterResponse
+ */
+export declare type EditDeadLetterResponse = Message<"souk.admin.v1.EditDeadLetterResponse"> & {
+  /**
+   * Id of the new event.
+   *
+   * @generated from field: string message_id = 1;
+   */
+  messageId: string;
+};
+
+/**
+ * Describes the message souk.admin.v1.EditDeadLetterResponse.
+ * Use `create(EditDeadLetterResponseSchema)` to create a new message.
+ */
+export declare const EditDeadLetterResponseSchema: GenMessage<EditDeadLetterResponse>;
 
 /**
  * What to discard, and why.
@@ -644,11 +726,18 @@ export declare type DiscardDeadLettersRequest = Message<"souk.admin.v1.DiscardDe
   reason: string;
 
   /**
-   * Only say how many there are.
+   * Only say which there are.
    *
    * @generated from field: bool dry_run = 3;
    */
   dryRun: boolean;
+
+  /**
+   * From a dry run with the same filter, without which a filter is refused; a number that has changed since is refused too.
+   *
+   * @generated from field: string confirm_token = 4;
+   */
+  confirmToken: string;
 };
 
 /**
@@ -669,6 +758,20 @@ export declare type DiscardDeadLettersResponse = Message<"souk.admin.v1.DiscardD
    * @generated from field: int32 count = 1;
    */
   count: number;
+
+  /**
+   * Some of them; in a dry run only.
+   *
+   * @generated from field: repeated souk.admin.v1.DeadLetter sample = 2;
+   */
+  sample: DeadLetter[];
+
+  /**
+   * To be sent with the filter; in a dry run only.
+   *
+   * @generated from field: string confirm_token = 3;
+   */
+  confirmToken: string;
 };
 
 /**
@@ -705,25 +808,25 @@ export declare type Consumer = Message<"souk.admin.v1.Consumer"> & {
   paused: boolean;
 
   /**
-   * Who paused it: a user's id, or "operator".
+   * Who paused or resumed it last: a user's id, or "operator"; empty when nobody ever did.
    *
-   * @generated from field: string paused_by = 4;
+   * @generated from field: string changed_by = 4;
    */
-  pausedBy: string;
+  changedBy: string;
 
   /**
    * Why, as that person said.
    *
-   * @generated from field: string pause_reason = 5;
+   * @generated from field: string change_reason = 5;
    */
-  pauseReason: string;
+  changeReason: string;
 
   /**
-   * When it was paused.
+   * When that was.
    *
-   * @generated from field: google.protobuf.Timestamp paused_at = 6;
+   * @generated from field: google.protobuf.Timestamp changed_at = 6;
    */
-  pausedAt?: Timestamp | undefined;
+  changedAt?: Timestamp | undefined;
 
   /**
    * Events that failed and are tried again later, and those that wait behind them.
@@ -733,11 +836,18 @@ export declare type Consumer = Message<"souk.admin.v1.Consumer"> & {
   retrying: number;
 
   /**
-   * Dead letters that wait for a person.
+   * Dead letters that wait for a person. Counts stop at 10,001.
    *
    * @generated from field: int32 dead = 8;
    */
   dead: number;
+
+  /**
+   * Keys whose later events wait behind a dead letter, those with most of them first; at most 100.
+   *
+   * @generated from field: repeated souk.admin.v1.BlockedKey blocked = 9;
+   */
+  blocked: BlockedKey[];
 };
 
 /**
@@ -745,6 +855,54 @@ export declare type Consumer = Message<"souk.admin.v1.Consumer"> & {
  * Use `create(ConsumerSchema)` to create a new message.
  */
 export declare const ConsumerSchema: GenMessage<Consumer>;
+
+/**
+ * Events of one key that wait behind a dead letter.
+ *
+ * @generated from message souk.admin.v1.BlockedKey
+ */
+export declare type BlockedKey = Message<"souk.admin.v1.BlockedKey"> & {
+  /**
+   * The letter.
+   *
+   * @generated from field: string dead_letter_id = 1;
+   */
+  deadLetterId: string;
+
+  /**
+   * Who publishes these events.
+   *
+   * @generated from field: string source = 2;
+   */
+  source: string;
+
+  /**
+   * What they are about.
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+
+  /**
+   * Why the letter died.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * How many events wait behind it.
+   *
+   * @generated from field: int32 waiting = 5;
+   */
+  waiting: number;
+};
+
+/**
+ * Describes the message souk.admin.v1.BlockedKey.
+ * Use `create(BlockedKeySchema)` to create a new message.
+ */
+export declare const BlockedKeySchema: GenMessage<BlockedKey>;
 
 /**
  * Which consumers, and which page of them.
@@ -900,6 +1058,16 @@ export declare const DeadLetterAdminService: GenService<{
     methodKind: "unary";
     input: typeof RedriveDeadLettersRequestSchema;
     output: typeof RedriveDeadLettersResponseSchema;
+  },
+  /**
+   * Gives a dead letter to its consumer again with other content: as an event of its own, caused by the old one.
+   *
+   * @generated from rpc souk.admin.v1.DeadLetterAdminService.EditDeadLetter
+   */
+  editDeadLetter: {
+    methodKind: "unary";
+    input: typeof EditDeadLetterRequestSchema;
+    output: typeof EditDeadLetterResponseSchema;
   },
   /**
    * Takes dead letters off the list for good. They stay in the database, with who discarded them and why.

@@ -1,0 +1,27 @@
+import { DeadLetterAdminService } from '@souk/contracts/admin/v1/dead_letters';
+import { JobAdminService } from '@souk/contracts/admin/v1/jobs';
+import type { Host } from '@souk/host';
+import type { Runtime } from '@souk/kernel';
+import type { Telemetry } from '@souk/telemetry';
+import { deadLetterHandlers } from './dead-letters.ts';
+import { jobHandlers } from './job-handlers.ts';
+import { createJobs } from './jobs.ts';
+
+/** The operators' door: what they see of all services of this process, and what they can do to it. */
+export interface Admin {
+  /** Ends their jobs; what these have done stays done. */
+  stop(): Promise<void>;
+}
+
+/** Serves the contracts of `souk.admin.v1` on the host's router. */
+export function serveAdmin(init: {
+  readonly host: Host;
+  readonly runtime: Runtime;
+  readonly telemetry: Telemetry;
+}): Admin {
+  const { host, runtime, telemetry } = init;
+  const jobs = createJobs({ runtime, log: telemetry.log });
+  host.router.add(JobAdminService, jobHandlers(jobs), { telemetry });
+  host.router.add(DeadLetterAdminService, deadLetterHandlers(host.operators, jobs), { telemetry });
+  return { stop: jobs.stop };
+}
