@@ -114,7 +114,7 @@ export type Next =
 
 export function decide(definition: AnyDefinition, state: MachineState): Next {
   if (state.phase === 'stuck' || state.phase === 'ended' || state.paused) return { is: 'rest' };
-  if (state.cancel !== undefined) return { is: 'cancel' };
+  if (state.cancel !== undefined && !isPivotOpen(definition, state)) return { is: 'cancel' };
   if (state.phase === 'forward') {
     const steps = openSteps(definition, state);
     return steps.length > 0 ? { is: 'run', steps } : { is: 'end', status: 'COMPLETED' };
@@ -151,6 +151,12 @@ export function isCommitted(definition: AnyDefinition, state: MachineState): boo
   }
   return true;
 }
+
+/** The pivot may have happened or not: what it says decides what else there is to do. */
+const isPivotOpen = ({ pivot }: AnyDefinition, state: MachineState): boolean =>
+  pivot !== undefined &&
+  !isSettled(state, pivot) &&
+  (state.inDoubt.includes(pivot) || state.waits[pivot]?.child !== undefined);
 
 /** What follows from a failed attempt. */
 export type Verdict = 'repeat' | 'turn' | 'stuck';
