@@ -65,7 +65,7 @@ export async function rabbitmqBroker(): Promise<RabbitmqBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'souk-rabbitmq-'));
   const [port = 0, epmdPort = 0, distributionPort = 0] = await freePorts(3);
   const node = `souk-${process.pid}-${port}@localhost`;
-  await writeFile(join(folder, 'rabbitmq.conf'), 'log.console.level = info\ndisk_free_limit.absolute = 10MB\n');
+  await writeFile(join(folder, 'rabbitmq.conf'), 'log.console.level = warning\ndisk_free_limit.absolute = 10MB\n');
   await writeFile(join(folder, 'plugins'), '[].');
   const env: Record<string, string> = {
     ...erlangEnvironment(erlang),
@@ -125,7 +125,6 @@ function createBroker(folder: string, port: number, program: Program, stop: Node
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (text) => {
         printed = (printed + text).slice(-4000);
-        if (process.env.BDEBUG) process.stdout.write(String(text));
       });
     }
     child.unref();

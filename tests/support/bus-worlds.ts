@@ -9,10 +9,14 @@ import { type TcpProxy, tcpProxy } from './tcp-proxy.ts';
 /** Clients that a case makes at most. */
 const WIRES = 6;
 
-/** @param makeBus A new client that reaches the broker at `port`, not started. */
+/**
+ * @param makeBus A new client that reaches the broker at `port`, not started.
+ * @param settleMs How long the broker needs to have what was declared on disk; it is not killed before.
+ */
 export async function brokerWorld(
   broker: Broker,
   makeBus: (runtime: Runtime, port: number) => Bus,
+  settleMs = 0,
 ): Promise<Required<BusWorld>> {
   const runtime = systemRuntime();
   const wires = await Promise.all(Array.from({ length: WIRES }, () => tcpProxy(broker.port)));
@@ -36,6 +40,7 @@ export async function brokerWorld(
       void bus.close();
     },
     restartBroker: async () => {
+      await runtime.timers.sleep(settleMs);
       await broker.kill();
       await broker.start();
     },

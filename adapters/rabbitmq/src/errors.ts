@@ -17,6 +17,11 @@ export const rabbitmqErrors = defineErrors('RABBITMQ', {
     text: 'no queue takes {type}, which was heard before: its consumers must come back first',
     retry: 'later',
   },
+  SET_UP_TIMED_OUT: {
+    code: 'unavailable',
+    text: 'queues were not declared and consumed within {ms} ms: look for a queue without a leader, `rabbitmqctl list_queues name leader`',
+    retry: 'later',
+  },
   CONSUMER_GONE: { code: 'unavailable', text: '{queue}: {why}', retry: 'later' },
   TOPOLOGY_MISMATCH: {
     code: 'failed_precondition',

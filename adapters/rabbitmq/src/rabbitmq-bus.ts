@@ -1,21 +1,12 @@
 import { fromUnknown, silentLogger } from '@souk/kernel';
 import type { Bus, Envelope } from '@souk/messaging';
-import { type Channel, Connection } from 'rabbitmq-client';
 import { rabbitmqErrors } from './errors.ts';
-import { EventPublisher, type PublishingChannel } from './event-publisher.ts';
-import { Link, type Session } from './link.ts';
-import { type Attachment, Listener } from './listener.ts';
+import { EventPublisher } from './event-publisher.ts';
+import { Link } from './link.ts';
+import { Listener } from './listener.ts';
 import { type RabbitmqBusOptions, toSettings } from './options.ts';
-import { Requests, Responder, type ResponderAttachment } from './requests.ts';
-import { declareExchanges } from './topology.ts';
-
-interface RabbitmqSession extends Session, Attachment, ResponderAttachment {
-  readonly publishing: PublishingChannel;
-}
-
-const CONNECT_MS = 5000;
-/** Seconds. The client gives up on a peer that is silent for two of them. */
-const HEARTBEAT = 10;
+import { Requests, Responder } from './requests.ts';
+import { dial, type RabbitmqSession, setUp } from './session.ts';
 
 /**
  * A bus over RabbitMQ: events are kept in quorum queues, one or more for every group of consumers.
@@ -33,54 +24,28 @@ export function createRabbitmqBus(options: RabbitmqBusOptions): Bus {
   /** Queues that are being declared: nothing is published before, or their group would miss it. */
   const attaching = new Set<Promise<unknown>>();
   const publishesRunning = new Set<Promise<void>>();
+  /** Why the broker takes nothing. */
   let blocked: string | undefined;
 
   const open = async (signal: AbortSignal): Promise<RabbitmqSession> => {
-    const failed = Promise.withResolvers<unknown>();
-    const fail = (error: unknown) => failed.resolve(error);
     blocked = undefined;
-    const connections: Connection[] = [];
-    const destroy = () => {
-      for (const connection of connections) connection.unsafeDestroy();
-    };
+    const wires = await dial(settings, signal);
     try {
-      const dial = (role: string) => connected(new Connection(toConnection(settings.url, role)), connections, fail);
-      // Apart: one that publishes may be blocked by the broker, and the other must go on acknowledging.
-      const [forPublishing, consuming] = await Promise.all([dial('publishing'), dial('consuming')]);
-      forPublishing.on('connection.blocked', (reason) => {
-        blocked = reason;
-        log.error('the broker blocks publishers', { why: reason });
+      return await wires.limited(async () => {
+        const session = await setUp(wires, settings, {
+          onBlocked: (reason) => {
+            blocked = reason;
+            if (reason !== undefined) log.error('the broker blocks publishers', { why: reason });
+          },
+          onEnd: () => requests.detach('the connection was lost'),
+        });
+        await requests.attach(session.answers);
+        await Promise.all([...listeners, ...responders].map((one) => one.attach(session)));
+        signal.throwIfAborted();
+        return session;
       });
-      forPublishing.on('connection.unblocked', () => {
-        blocked = undefined;
-      });
-      const channelFor = async () => {
-        const channel = await forPublishing.acquire({ emitErrorsFromChannel: true });
-        channel.on('error', fail);
-        return channel;
-      };
-      const [events, answers] = await Promise.all([channelFor(), channelFor()]);
-      await declareExchanges(events, settings);
-      const publishing = await toPublishing(events, fail);
-      await requests.attach(answers);
-      const session: RabbitmqSession = {
-        ...{ consuming, publishing, answers, fail },
-        ended: failed.promise.then((why) => {
-          requests.detach('the connection was lost');
-          destroy();
-          return why;
-        }),
-        close: async () => {
-          await Promise.all([events.close(), answers.close()]);
-          await Promise.all(connections.map((connection) => connection.close()));
-          fail(undefined);
-        },
-      };
-      await Promise.all([...listeners, ...responders].map((one) => one.attach(session)));
-      signal.throwIfAborted();
-      return session;
     } catch (error) {
-      destroy();
+      wires.destroy();
       throw error;
     }
   };
@@ -90,8 +55,8 @@ export function createRabbitmqBus(options: RabbitmqBusOptions): Bus {
   const attach = (one: Listener | Responder): void => {
     const { session } = link;
     if (session === undefined) return;
-    const work = one
-      .attach(session)
+    const work = session
+      .limited(() => one.attach(session))
       .catch((error) => {
         log.warn('a subscription could not be made', { err: fromUnknown(error) });
         session.fail(error);
@@ -144,39 +109,3 @@ export function createRabbitmqBus(options: RabbitmqBusOptions): Bus {
     },
   };
 }
-
-/** @param fail Hears why the connection ended, once it stood. */
-async function connected(
-  connection: Connection,
-  all: Connection[],
-  fail: (error: unknown) => void,
-): Promise<Connection> {
-  all.push(connection);
-  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
-  connection.on('connection', () => resolve(connection));
-  connection.on('error', (error) => {
-    // It would come back by itself, without anything that was declared or consumed.
-    connection.unsafeDestroy();
-    reject(error);
-    fail(error);
-  });
-  return promise;
-}
-
-async function toPublishing(channel: Channel, fail: (error: unknown) => void): Promise<PublishingChannel> {
-  const returned = new Set<string>();
-  channel.on('basic.return', ({ messageId }) => {
-    if (messageId !== undefined) returned.add(messageId);
-  });
-  await channel.confirmSelect();
-  return { channel, returned, fail };
-}
-
-const toConnection = (url: string, role: string) => ({
-  url,
-  connectionName: `souk ${role}`,
-  connectionTimeout: CONNECT_MS,
-  acquireTimeout: CONNECT_MS,
-  heartbeat: HEARTBEAT,
-  noDelay: true,
-});
