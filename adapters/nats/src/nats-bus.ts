@@ -43,7 +43,7 @@ export function createNatsBus(options: NatsBusOptions): Bus {
   /** Consumers that are being made: nothing is published before, or their group would miss it. */
   const attaching = new Set<Promise<unknown>>();
   const publishing = new Set<Promise<void>>();
-  let knowsStream = false;
+  let knownStream: string | undefined;
   let publishAtMs = 0;
 
   const open = async (signal: AbortSignal): Promise<NatsSession> => {
@@ -62,11 +62,12 @@ export function createNatsBus(options: NatsBusOptions): Bus {
         if (!nc.isClosed()) await nc.drain();
       };
       const session: NatsSession = { nc, js, jsm, ended, close, fail: (error) => failed.resolve(error) };
-      if ((await ensureStream(jsm, settings)) && knowsStream) {
+      const stream = await ensureStream(jsm, settings);
+      if (knownStream !== undefined && knownStream !== stream) {
         log.error('the stream was lost with what was in it, and made anew', { stream: prefix });
         publishAtMs = runtime.clock.monotonicMs() + settings.recoverMs;
       }
-      knowsStream = true;
+      knownStream = stream;
       await Promise.all([...listeners].map((listener) => listener.attach(session)));
       for (const responder of responders) responder.attach(nc);
       requests.attach(nc);

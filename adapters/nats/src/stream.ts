@@ -52,15 +52,14 @@ const wantedStream = (settings: NatsBusSettings) =>
 /**
  * Makes the stream, or brings it to what is wanted.
  *
- * @returns whether it is new
+ * @returns when it was made: another time than before is another stream, whatever its name
  * @throws NATS_STREAM_MISMATCH
  */
-export async function ensureStream(jsm: JetStreamManager, settings: NatsBusSettings): Promise<boolean> {
+export async function ensureStream(jsm: JetStreamManager, settings: NatsBusSettings): Promise<string> {
   const wanted = wantedStream(settings);
-  const found = await orNone(jsm.streams.info(wanted.name));
-  const made = found === undefined ? (await jsm.streams.add(wanted)).config : found.config;
+  const { created, config: made } = (await orNone(jsm.streams.info(wanted.name))) ?? (await jsm.streams.add(wanted));
   const changed = differing(made, wanted);
-  if (changed.length === 0) return found === undefined;
+  if (changed.length === 0) return created;
   if (changed.includes('description')) throw mismatch(made, wanted, 'description');
   try {
     await jsm.streams.update(wanted.name, wanted);
@@ -70,7 +69,7 @@ export async function ensureStream(jsm: JetStreamManager, settings: NatsBusSetti
   const now = (await jsm.streams.info(wanted.name)).config;
   const left = differing(now, wanted)[0];
   if (left !== undefined) throw mismatch(now, wanted, left);
-  return false;
+  return created;
 }
 
 /** One durable consumer of a group. */
