@@ -362,3 +362,39 @@ test('what the lost worker may have done is undone, even when its successor cann
   assert.deepEqual(log.slice(-2), ['undo-b?', 'undo-a']);
   await world.during(next.stop());
 });
+
+test('a step behind a read that leaves nothing in the journal may have happened too when its worker is lost', async () => {
+  for (const kind of ['compensatable', 'pivot'] as const) {
+    const world = sagaWorld();
+    const log: string[] = [];
+    const life = { gone: false };
+    const hang = () => new Promise<string>(() => {});
+    const look = { kind: 'read' as const, run: async () => {} };
+    const begun = saga<Deps, null>('s', 1).step('look', look);
+    const declare = (run: () => Promise<string>) =>
+      kind === 'pivot'
+        ? begun.step('it', { kind, run, retry: { attempts: 3 } }).define()
+        : begun.step('it', { kind, run, ...undo('it'), retry: { attempts: 3 } }).define();
+    const deps = { log, fail: () => undefined };
+    const dying = declare(hang);
+    const engine = world.engine<Deps>([dying], deps, {}, life);
+    await world.during(engine.start());
+    await world.start(engine, dying, 's', null);
+    await world.runtime.advance(100);
+    life.gone = true;
+    for (const worker of world.memory.workers.values()) worker.live = false;
+    // A builder's steps add up: the declaration begins anew.
+    const again = saga<Deps, null>('s', 1).step('look', look);
+    const busy = () => Promise.reject(shop.BUSY());
+    const definition =
+      kind === 'pivot'
+        ? again.step('it', { kind, run: busy, retry: { attempts: 3 } }).define()
+        : again.step('it', { kind, run: busy, ...undo('it'), retry: { attempts: 3 } }).define();
+    const next = world.engine<Deps>([definition], deps);
+    await world.during(next.start());
+    await world.runtime.advance(60_000);
+    assert.equal(world.status('s'), kind === 'pivot' ? 'STUCK' : 'COMPENSATED', kind);
+    assert.deepEqual(log, kind === 'pivot' ? [] : ['undo-it?']);
+    await world.during(next.stop());
+  }
+});

@@ -2,7 +2,7 @@ import { fromUnknown } from '@souk/kernel';
 import type { AnyStep } from './definition.ts';
 import { sagaErrors } from './errors.ts';
 import { failureOf, type Group, passDeadline } from './group-state.ts';
-import { isCommitted, openSteps, turn } from './machine.ts';
+import { isCommitted, needsCommitBefore, openSteps, turn } from './machine.ts';
 import { runStep } from './run-step.ts';
 import { isWanted, NO_TIME, type SagaRun } from './step.ts';
 import { arrange } from './wait.ts';
@@ -15,6 +15,8 @@ import { arrange } from './wait.ts';
 export async function runGroup(run: SagaRun, steps: readonly AnyStep[]): Promise<number | undefined> {
   const { handle, env } = run;
   const { clock } = env.runtime;
+  const { owed } = handle;
+  if (owed !== 'nothing' && steps.some((step) => needsCommitBefore(step, owed))) await handle.flush();
   const group: Group = { turned: undefined, stuck: undefined, held: false };
   // A pivot that is under way decides by itself: aborting it would only put it in doubt.
   const pivot = steps.some((step) => step.kind === 'pivot');

@@ -202,20 +202,20 @@ export function judgeUndo(
 /** How long `onCompensated` is repeated. */
 const CLOSE_FOR_MS = 24 * 3_600_000;
 
-/** The saga turns back: compensatable steps of the open group that may have happened are undone too. */
+/** The saga turns back: compensatable steps that are not done but may have happened are undone too. */
 export function turn(
   definition: AnyDefinition,
   state: MachineState,
   failure: SagaFailure,
 ): Extract<JournalRecord, { kind: 'TURNED' }> {
-  const inDoubt = openSteps(definition, state)
-    .filter((step) => step.kind === 'compensatable' && state.inDoubt.includes(step.name))
-    .map((step) => step.name);
+  const inDoubt = state.inDoubt.filter((step) => isCompensatable(definition, step) && !isSettled(state, step));
   return { kind: 'TURNED', failure, inDoubt };
 }
 
 /**
- * A worker was lost with the open group under way: each of its steps may have happened, and that counts as an attempt.
+ * A worker was lost: each step that it may have been at may have happened, and that counts as an attempt. Those are the steps of the open
+ * group, and when there are only reads and steps to be skipped in it the next group's too, because what reads leave in the journal may
+ * have been lost with the worker.
  *
  * @param wanted Whether the step's condition lets it run.
  */
@@ -227,15 +227,43 @@ export function interrupted(
 ): readonly Extract<JournalRecord, { kind: 'STEP_FAILED' }>[] {
   if (state.phase !== 'forward' || state.paused) return [];
   const { code, reason, message } = sagaErrors.WORKER_LOST();
-  return openSteps(definition, state)
-    .filter((step) => step.kind !== 'read' && step.work.is === 'run' && wanted(step))
-    .map(({ name: step }) => {
-      const attempt = (state.failedAttempts[step] ?? 0) + 1;
-      const retryAt = Math.max(nowMs, state.retryAt[step] ?? 0);
-      const error = { code, reason, message };
-      return { kind: 'STEP_FAILED', step, attempt, outcome: 'unknown', error, retryAt, at: nowMs };
-    });
+  return underWay(definition, state, wanted).map(({ name: step }) => {
+    const attempt = (state.failedAttempts[step] ?? 0) + 1;
+    const retryAt = Math.max(nowMs, state.retryAt[step] ?? 0);
+    const error = { code, reason, message };
+    return { kind: 'STEP_FAILED', step, attempt, outcome: 'unknown', error, retryAt, at: nowMs };
+  });
 }
+
+function underWay(
+  definition: AnyDefinition,
+  state: MachineState,
+  wanted: (step: AnyStep) => boolean,
+): readonly AnyStep[] {
+  let afterReads = false;
+  for (const group of definition.groups) {
+    const open = group.filter((step) => !isSettled(state, step.name) && wanted(step));
+    const changing = open.filter((step) => step.kind !== 'read' && step.work.is === 'run');
+    if (changing.length > 0)
+      return afterReads ? changing.filter((step) => !needsCommitBefore(step, 'reads')) : changing;
+    if (open.some((step) => step.work.is !== 'run')) return [];
+    afterReads ||= open.length > 0;
+  }
+  return [];
+}
+
+/** What was noted and is not in the journal yet: results of reads only, or that something waited for has come. */
+export type Owed = 'nothing' | 'reads' | 'waits';
+
+/**
+ * True when what is owed must be committed before the step begins. Were the worker lost, nobody would know that the step may have
+ * happened, and a saga that has passed its point of no return would look like one that has not. Only of a compensatable step behind
+ * reads it does not matter: it is taken to have begun.
+ */
+export const needsCommitBefore = (step: AnyStep, owed: Owed): boolean =>
+  step.kind !== 'read' &&
+  step.work.is === 'run' &&
+  (owed === 'waits' || (owed === 'reads' && step.kind !== 'compensatable'));
 
 /** What the step sees as its input: an operator may have edited it. */
 export const inputOf = (state: MachineState, step: string): Json =>

@@ -1,7 +1,7 @@
 import { hasReason, type TraceContext } from '@souk/kernel';
 import type { AnyDefinition, SagaFailure } from './definition.ts';
 import { type JournalRecord, toRow } from './journal.ts';
-import { decide, evolve, type MachineState } from './machine.ts';
+import { decide, evolve, type MachineState, type Owed } from './machine.ts';
 import { endSignal, placeOf } from './plan-action.ts';
 import { takeSignal } from './signals.ts';
 import type { SagaStart, SignalRow } from './storage.ts';
@@ -13,6 +13,8 @@ export interface SagaHandle {
   readonly definition: AnyDefinition;
   readonly epoch: number;
   readonly state: MachineState;
+  /** What is noted and not on its way to the journal. */
+  readonly owed: Owed;
   /** Changes the state at once; the record is written with the next flush. */
   note(record: JournalRecord): void;
   /** Starts a child in the append of `record`. */
@@ -139,6 +141,9 @@ export function createSagaHandle(init: SagaHandleInit): SagaHandle {
     get state() {
       return state;
     },
+    get owed() {
+      return owedBy(parcel?.records ?? NOTHING);
+    },
     note,
     begin: (record, child) => {
       note(record);
@@ -165,6 +170,15 @@ export function createSagaHandle(init: SagaHandleInit): SagaHandle {
       return tail;
     },
   };
+}
+
+function owedBy(records: readonly JournalRecord[]): Owed {
+  let owed: Owed = 'nothing';
+  for (const { kind } of records) {
+    if (kind === 'SIGNALLED' || kind === 'TIMER' || kind === 'CHILD') return 'waits';
+    if (kind === 'STEP_DONE') owed = 'reads';
+  }
+  return owed;
 }
 
 function refusedRecord(records: readonly JournalRecord[]): SagaFailure {
