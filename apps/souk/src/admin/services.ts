@@ -1,8 +1,11 @@
-import type { ServiceOperators } from '@souk/host';
 import { appErrors } from '../errors.ts';
 
+interface OfService {
+  readonly service: string;
+}
+
 /** @param service Empty for all. @throws APP_NO_SERVICE, which names those there are */
-export function chosen(operators: readonly ServiceOperators[], service: string): readonly ServiceOperators[] {
+export function chosen<T extends OfService>(operators: readonly T[], service: string): readonly T[] {
   if (service === '') return operators;
   const found = operators.filter((one) => one.service === service);
   if (found.length > 0) return found;
@@ -10,8 +13,8 @@ export function chosen(operators: readonly ServiceOperators[], service: string):
 }
 
 /** @throws APP_NO_SERVICE */
-export const theOne = (operators: readonly ServiceOperators[], service: string): ServiceOperators =>
-  chosen(operators, service)[0] as ServiceOperators;
+export const theOne = <T extends OfService>(operators: readonly T[], service: string): T =>
+  chosen(operators, service)[0] as T;
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
