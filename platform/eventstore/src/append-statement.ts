@@ -5,7 +5,14 @@ import { eventStoreErrors } from './errors.ts';
 
 const APPEND = `
   /* append-events */
-  SELECT n, outcome, version, epoch, xid, position FROM souk.es_append($1::jsonb, $2, $3, $4)`;
+  SELECT n, outcome, version, epoch, xid, position FROM souk.es_append(
+    $1::text[], $2::bigint[], $3::integer[], $4::integer[], $5::text[],
+    $6::integer[], $7::integer[], $8::uuid[], $9::text[], $10::smallint[], $11::text[],
+    $12::integer[], $13::integer[], $14::uuid[], $15, $16, $17)`;
+
+/** Flags of an append. */
+const MUST_EXIST = 1;
+const WAS_LOCKED = 2;
 
 /** What the database did with one append. */
 export type Outcome =
@@ -46,11 +53,33 @@ export async function sendAppends(
   happened: Date,
   { wait, whole }: SendOptions,
 ): Promise<Outcome[]> {
-  let json = '';
-  for (const { body, locked = false, repeated, givenIds } of appends) {
-    json += `${json === '' ? '[' : ','}{"l":${locked},"k":${repeated ?? givenIds},${body}`;
+  const columns: string[] = Array.from({ length: 14 }, () => '');
+  const add = (column: number, item: string | number): void => {
+    const before = columns[column];
+    columns[column] = before ? `${before},${item}` : String(item);
+  };
+  for (const [index, append] of appends.entries()) {
+    const { expected, locked = false, repeated = append.givenIds } = append;
+    add(0, append.streamItem);
+    add(1, expected === 'none' ? 0 : typeof expected === 'number' ? expected : 'NULL');
+    add(2, (expected === 'exists' ? MUST_EXIST : 0) | (locked ? WAS_LOCKED : 0));
+    add(3, append.count);
+    add(4, append.metadataItem);
+    for (const [number, id] of append.ids.entries()) {
+      add(5, index + 1);
+      add(6, number + 1);
+      add(7, id);
+      if (!repeated) continue;
+      add(11, index + 1);
+      add(12, number + 1);
+      add(13, id);
+    }
+    add(8, append.typeItems);
+    add(9, append.schemaItems);
+    add(10, append.dataItems);
   }
-  const { rows } = await sql.query<OutcomeRow>(APPEND, [`${json}]`, happened, wait, whole]);
+  const values = [...columns.map((items) => `{${items}}`), happened, wait, whole];
+  const { rows } = await sql.query<OutcomeRow>(APPEND, values);
   return rows.map(toOutcome);
 }
 

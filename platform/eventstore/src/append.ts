@@ -26,12 +26,17 @@ export interface AppendResult {
   readonly position: Position;
 }
 
-/** An append as it is sent. */
+/** An append as it is sent: columns as items of PostgreSQL's array literals, so that a batch only joins texts. */
 export interface Prepared {
   readonly stream: string;
   readonly expected: ExpectedVersion;
-  /** All but `l` and `k`, without its first brace. */
-  readonly body: string;
+  readonly count: number;
+  readonly streamItem: string;
+  readonly metadataItem: string;
+  readonly ids: readonly string[];
+  readonly typeItems: string;
+  readonly schemaItems: string;
+  readonly dataItems: string;
   /** The caller gave ids: they may be there already. */
   readonly givenIds: boolean;
 }
@@ -42,7 +47,8 @@ const MAX_CHARACTERS = 1024 * 1024;
 const MAX_SCHEMA_VERSION = 32_767;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** JSON can say these, PostgreSQL cannot: U+0000 and half a surrogate pair. Only where the backslash is not escaped itself. */
-const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89ab])/;
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+const UNSTORABLE_WHY = 'holds U+0000 or half a surrogate pair, which PostgreSQL cannot store';
 
 /** What {@link prepare} needs besides the append. */
 export interface PrepareInit {
@@ -57,24 +63,39 @@ export function prepare({ runtime, service, schemaVersionOf }: PrepareInit, ctx:
   const { stream, events, expected } = append;
   const why = problem(append);
   if (why !== undefined) throw invalid(stream, why);
-  const metadata = { traceparent: formatTraceparent(ctx.trace), service, ...append.metadata };
-  let parts = '';
-  for (const event of events) {
-    const { id, type, schemaVersion } = event;
-    const data: string | undefined = JSON.stringify(event.data);
-    if (data === undefined) throw invalid(stream, `the data of ${type} is nothing that JSON can hold`);
-    const head = `"i":"${id ?? runtime.ids.uuid()}","t":${JSON.stringify(type)},"v":${schemaVersion ?? schemaVersionOf(type)}`;
-    parts += `${parts === '' ? '' : ','}{${head},"d":${data}}`;
+  const metadata = JSON.stringify({ traceparent: formatTraceparent(ctx.trace), service, ...append.metadata });
+  const ids: string[] = [];
+  const items = { types: '', schemas: '', data: '' };
+  let given = false;
+  for (const { id, type, schemaVersion, data } of events) {
+    const json: string | undefined = JSON.stringify(data);
+    if (json === undefined) throw invalid(stream, `the data of ${type} is nothing that JSON can hold`);
+    if (json.includes('\\u') && UNSTORABLE.test(json)) throw invalid(stream, `a text in ${type} ${UNSTORABLE_WHY}`);
+    const comma = ids.length === 0 ? '' : ',';
+    ids.push(id ?? runtime.ids.uuid());
+    given ||= id !== undefined;
+    items.types += comma + quoted(type);
+    items.schemas += comma + (schemaVersion ?? schemaVersionOf(type));
+    items.data += comma + quoted(json);
   }
-  const wanted = expected === 'none' ? 0 : typeof expected === 'number' ? expected : null;
-  const body = `"s":${JSON.stringify(stream)},"e":${wanted},"x":${expected === 'exists'},"c":${events.length},"m":${JSON.stringify(metadata)},"v":[${parts}]}`;
-  if (body.length > MAX_CHARACTERS)
+  if (items.data.length > MAX_CHARACTERS)
     throw invalid(stream, `its events have more than ${MAX_CHARACTERS} characters of JSON`);
-  if (body.includes('\\u') && UNSTORABLE.test(body)) {
-    throw invalid(stream, 'a text in it holds U+0000 or half a surrogate pair, which PostgreSQL cannot store');
-  }
-  return { stream, expected, body, givenIds: events.some(({ id }) => id !== undefined) };
+  return {
+    stream,
+    expected,
+    count: events.length,
+    streamItem: quoted(stream),
+    metadataItem: quoted(metadata),
+    ids,
+    typeItems: items.types,
+    schemaItems: items.schemas,
+    dataItems: items.data,
+    givenIds: given,
+  };
 }
+
+/** An item of an array literal. */
+const quoted = (text: string): string => `"${/["\\]/.test(text) ? text.replace(/["\\]/g, '\\$&') : text}"`;
 
 const invalid = (stream: string, why: string) => eventStoreErrors.INVALID_APPEND({ stream, why });
 
@@ -85,7 +106,9 @@ function problem({ stream, events, expected }: Append): string | undefined {
   if (typeof expected === 'number' && !(Number.isSafeInteger(expected) && expected >= 0)) {
     return `the expected version must be a whole number from 0, got ${expected}`;
   }
-  for (const { id, schemaVersion } of events) {
+  if (stream.includes('\0')) return 'its name holds U+0000';
+  for (const { id, type, schemaVersion } of events) {
+    if (type === '' || type.includes('\0')) return 'the type of an event must be a text, without U+0000';
     if (id !== undefined && !UUID.test(id)) return 'the id of an event must be a UUID';
     if (schemaVersion === undefined) continue;
     if (!(Number.isInteger(schemaVersion) && schemaVersion >= 1 && schemaVersion <= MAX_SCHEMA_VERSION))

@@ -56,7 +56,7 @@ export function createAppender(init: { readonly db: Database; readonly runtime: 
     const streams = new Set<string>();
     let characters = 0;
     for (const [index, item] of queue.entries()) {
-      if (batch.length === MAX_APPENDS || (batch.length > 0 && characters + item.body.length > MAX_CHARACTERS)) {
+      if (batch.length === MAX_APPENDS || (batch.length > 0 && characters + item.dataItems.length > MAX_CHARACTERS)) {
         left.push(...queue.slice(index));
         break;
       }
@@ -64,7 +64,7 @@ export function createAppender(init: { readonly db: Database; readonly runtime: 
       else if (isOver(item)) continue;
       else {
         streams.add(item.stream);
-        characters += item.body.length;
+        characters += item.dataItems.length;
         batch.push(item);
       }
     }
