@@ -115,8 +115,9 @@ function domainSection(domain: string, files: readonly DescFile[], contracts: Co
   const services = contracts.services.filter((service) => domainOf(service.desc.file) === domain);
   const events = contracts.events.filter((event) => domainOf(event.desc.file) === domain);
   const published = new Set(events.map((event) => event.desc));
-  const main = files.find((file) => file.services.length > 0) ?? files[0];
-  const out = [`## ${domain}`, '', main === undefined ? '' : contracts.comment(main), ''];
+  const main = files.filter((file) => file.services.length > 0);
+  const about = (main.length > 0 ? main : files.slice(0, 1)).map((file) => contracts.comment(file));
+  const out = [`## ${domain}`, '', about.join('\n\n'), ''];
   const section = (title: string, lines: readonly string[]): void => {
     if (lines.length > 0) out.push(`### ${title} of ${domain}`, '', ...lines);
   };

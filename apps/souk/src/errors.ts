@@ -23,6 +23,10 @@ export const appErrors = defineErrors('APP', {
     text: 'there is a saga {id} in each of {services}: say which service is meant',
   },
   NO_PROJECTION: { code: 'not_found', text: 'there is no projection {name}; there are {projections}' },
+  PROJECTION_TWICE: {
+    code: 'failed_precondition',
+    text: 'there is a projection {name} in each of {services}: say which service is meant',
+  },
   PREVIEW_GONE: {
     code: 'failed_precondition',
     text: 'the preview is unknown, used or older than {minutes} minutes: ask for a new one',

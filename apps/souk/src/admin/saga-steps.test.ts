@@ -15,7 +15,7 @@ const saga = (more: Partial<SagaLine>): SagaLine => ({
   ...{ wakeAt: undefined, deadlineAt: undefined, owner: undefined },
   ...more,
 });
-const journal = (...records: [kind: string, step?: string, body?: Json][]): SagaEvent[] =>
+const journal = (...records: [kind: string, step?: string | undefined, body?: Json][]): SagaEvent[] =>
   records.map(([kind, step, body = {}], index) => ({
     ...{ seq: index + 1, kind, step, body, at: new Date(index), attempt: kind.startsWith('STEP') ? 1 : undefined },
   }));
