@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { erlangEnvironment, findServers } from '../../tools/infra-servers.ts';
+import { erlangEnvironment, findServers } from './infra-servers.ts';
 import { freePorts, leash } from './leash.ts';
 
 export interface Broker {

@@ -4,6 +4,7 @@ import {
   type JetStreamManager,
   jetstream,
   jetstreamManager,
+  type PubAck,
 } from '@nats-io/jetstream';
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { fromUnknown, type SoukError, silentLogger } from '@souk/kernel';
@@ -45,6 +46,22 @@ export function createNatsBus(options: NatsBusOptions): Bus {
   const publishing = new Set<Promise<void>>();
   let knownStream: string | undefined;
   let publishAtMs = 0;
+  /** The highest position that was confirmed. */
+  let lastSequence = 0;
+  /** How many streams were lost: what is published again is new to the next one, though it may have seen it before its groups were back. */
+  let losses = 0;
+
+  const onStreamLost = () => {
+    log.error('the stream was lost with what was in it, and made anew', { stream: prefix });
+    publishAtMs = runtime.clock.monotonicMs() + settings.recoverMs;
+    lastSequence = 0;
+    losses++;
+  };
+
+  const gone = () => {
+    const afterMs = Math.max(0, publishAtMs - runtime.clock.monotonicMs());
+    return natsErrors.STREAM_GONE({ stream: prefix }, { afterMs });
+  };
 
   const open = async (signal: AbortSignal): Promise<NatsSession> => {
     const nc = await connect(toConnectOptions(settings.urls));
@@ -63,10 +80,7 @@ export function createNatsBus(options: NatsBusOptions): Bus {
       };
       const session: NatsSession = { nc, js, jsm, ended, close, fail: (error) => failed.resolve(error) };
       const stream = await ensureStream(jsm, settings);
-      if (knownStream !== undefined && knownStream !== stream) {
-        log.error('the stream was lost with what was in it, and made anew', { stream: prefix });
-        publishAtMs = runtime.clock.monotonicMs() + settings.recoverMs;
-      }
+      if (knownStream !== undefined && knownStream !== stream) onStreamLost();
       knownStream = stream;
       await Promise.all([...listeners].map((listener) => listener.attach(session)));
       for (const responder of responders) responder.attach(nc);
@@ -92,10 +106,12 @@ export function createNatsBus(options: NatsBusOptions): Bus {
   const publishKey = async (session: NatsSession, envelopes: readonly Envelope[]): Promise<void> => {
     for (const envelope of envelopes) {
       const subject = `${prefix}.${partitionOf(envelope, settings.partitions)}.${toToken(envelope.type)}`;
+      const [before, lossesBefore] = [lastSequence, losses];
+      let ack: PubAck;
       try {
-        await session.js.publish(subject, envelope.data, {
+        ack = await session.js.publish(subject, envelope.data, {
           headers: toHeaders(envelope),
-          msgID: messageId(envelope),
+          msgID: messageId(envelope, losses),
           timeout: settings.publishMs,
         });
       } catch (error) {
@@ -103,14 +119,17 @@ export function createNatsBus(options: NatsBusOptions): Bus {
         if (error instanceof Error && error.name === 'JetStreamNotEnabled') session.fail(error);
         throw failure(error);
       }
+      // Sent after `before` was confirmed, and yet not behind it: this is another stream, whose groups may not be back yet.
+      if (losses === lossesBefore && !ack.duplicate && ack.seq <= before) onStreamLost();
+      if (losses !== lossesBefore) throw gone();
+      lastSequence = Math.max(lastSequence, ack.seq);
     }
   };
 
   const publish = async (envelopes: readonly Envelope[]): Promise<void> => {
     if (envelopes.length === 0) return;
     const session = link.demand();
-    const waitMs = publishAtMs - runtime.clock.monotonicMs();
-    if (waitMs > 0) throw natsErrors.STREAM_GONE({ stream: prefix }, { afterMs: waitMs });
+    if (runtime.clock.monotonicMs() < publishAtMs) throw gone();
     await Promise.all(attaching);
     const keys = Map.groupBy(envelopes, ({ source, key }) => `${source}#${key}`);
     const outcomes = await Promise.allSettled([...keys.values()].map((key) => publishKey(session, key)));

@@ -37,8 +37,9 @@ export function toHeaders(envelope: Envelope): MsgHdrs {
   return made;
 }
 
-/** Server and consumers tell duplicates by it. */
-export const messageId = ({ source, id }: Envelope): string => encode(`${source}#${id}`);
+/** By it the server tells duplicates. @param losses Streams that were lost before. */
+export const messageId = ({ source, id }: Envelope, losses: number): string =>
+  encode(`${source}#${id}${losses === 0 ? '' : `#${losses}`}`);
 
 /** @throws NATS_UNREADABLE */
 export function toEnvelope(found: MsgHdrs | undefined, data: Uint8Array, sequence: number): Envelope {
