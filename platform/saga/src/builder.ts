@@ -18,6 +18,7 @@ import type {
   CompensatableOptions,
   LooseOptions,
   Maybe,
+  PivotOptions,
   SleepUntil,
   StepOptions,
   WaitOptions,
@@ -26,9 +27,10 @@ import type {
 /** `before`: the saga can still turn back. `after`: the pivot or a retriable step has been declared. */
 export type Phase = 'before' | 'after';
 
-/** Kinds without an undo; compensatable steps have their own signature. */
-type KindIn<TPhase extends Phase> = TPhase extends 'before' ? Exclude<StepKind, 'compensatable'> : 'read' | 'retriable';
-type KindInGroup<TPhase extends Phase> = Exclude<KindIn<TPhase>, 'pivot'>;
+/** Compensatable steps and the pivot have signatures of their own. */
+type PlainKind = 'read' | 'retriable';
+/** Kinds of children without an undo. */
+type ChildKind<TPhase extends Phase> = TPhase extends 'before' ? PlainKind | 'pivot' : PlainKind;
 type PhaseAfter<TPhase extends Phase, TKind extends StepKind> = TKind extends 'pivot' | 'retriable' ? 'after' : TPhase;
 // biome-ignore lint/suspicious/noConfusingVoidType: a step may return nothing
 type StepResult = Json | undefined | void;
@@ -47,12 +49,11 @@ export interface SagaBuilder<TDeps, TInput, TResults, TPhase extends Phase> {
     name: NewName<TName, TResults>,
     options: TPhase extends 'before' ? CompensatableOptions<TDeps, TInput, TResults, TResult, TWhen> : never,
   ): SagaBuilder<TDeps, TInput, With<TResults, TName, Maybe<TResult, TWhen>>, TPhase>;
-  step<
-    const TName extends string,
-    TKind extends KindIn<TPhase>,
-    TResult extends StepResult,
-    TWhen extends boolean = never,
-  >(
+  step<const TName extends string, TResult extends StepResult, TWhen extends boolean = never>(
+    name: NewName<TName, TResults>,
+    options: TPhase extends 'before' ? PivotOptions<TDeps, TInput, TResults, TResult, TWhen> : never,
+  ): SagaBuilder<TDeps, TInput, With<TResults, TName, Maybe<TResult, TWhen>>, 'after'>;
+  step<const TName extends string, TKind extends PlainKind, TResult extends StepResult, TWhen extends boolean = never>(
     name: NewName<TName, TResults>,
     options: StepOptions<TDeps, TInput, TResults, TResult, TKind, TWhen>,
   ): SagaBuilder<TDeps, TInput, With<TResults, TName, Maybe<TResult, TWhen>>, PhaseAfter<TPhase, TKind>>;
@@ -68,7 +69,7 @@ export interface SagaBuilder<TDeps, TInput, TResults, TPhase extends Phase> {
   ): SagaBuilder<TDeps, TInput, With<TResults, TName, Maybe<TChildResults, TWhen>>, TPhase>;
   child<
     const TName extends string,
-    TKind extends KindIn<TPhase>,
+    TKind extends ChildKind<TPhase>,
     TChildInput extends Json,
     TChildResults,
     TWhen extends boolean = never,
@@ -103,12 +104,7 @@ export interface GroupBuilder<TDeps, TInput, TResults, TAdded, TPhase extends Ph
     name: NewName<TName, TResults & TAdded>,
     options: TPhase extends 'before' ? CompensatableOptions<TDeps, TInput, TResults, TResult, TWhen> : never,
   ): GroupBuilder<TDeps, TInput, TResults, With<TAdded, TName, Maybe<TResult, TWhen>>, TPhase, TGroupPhase>;
-  step<
-    const TName extends string,
-    TKind extends KindInGroup<TPhase>,
-    TResult extends StepResult,
-    TWhen extends boolean = never,
-  >(
+  step<const TName extends string, TKind extends PlainKind, TResult extends StepResult, TWhen extends boolean = never>(
     name: NewName<TName, TResults & TAdded>,
     options: StepOptions<TDeps, TInput, TResults, TResult, TKind, TWhen>,
   ): GroupBuilder<
@@ -127,7 +123,7 @@ export interface GroupBuilder<TDeps, TInput, TResults, TAdded, TPhase extends Ph
   ): GroupBuilder<TDeps, TInput, TResults, With<TAdded, TName, Maybe<TChildResults, TWhen>>, TPhase, TGroupPhase>;
   child<
     const TName extends string,
-    TKind extends KindInGroup<TPhase>,
+    TKind extends PlainKind,
     TChildInput extends Json,
     TChildResults,
     TWhen extends boolean = never,

@@ -60,7 +60,7 @@ export type StepCondition<TInput, TResults> = (call: Known<TInput, TResults>) =>
 export type Resolution<TResult> =
   | 'not-done'
   | 'unknown'
-  | { readonly done: TResult }
+  | { readonly done: NoInfer<TResult> }
   | (undefined extends TResult ? 'done' : never);
 
 /** Finds out what became of a pivot that did not answer. `ctx` carries the step's idempotency key. */

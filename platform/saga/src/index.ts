@@ -36,6 +36,7 @@ export type {
   ChildOptions,
   CompensatableChildOptions,
   CompensatableOptions,
+  PivotOptions,
   SleepUntil,
   StepOptions,
   WaitOptions,

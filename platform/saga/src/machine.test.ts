@@ -84,8 +84,44 @@ test('a record comes back from its row as it was', () => {
     unknown('b1'),
     { kind: 'TURNED', failure, inDoubt: ['b1'] },
     { kind: 'UNDO_DONE', step: 'a', attempt: 2 },
+    { kind: 'WAITING', step: 'w', until: null, child: 's/w', cancelled: true },
+    { kind: 'SIGNALLED', name: 'go', signalId: '1', body: { x: 1 }, step: 'w' },
+    { kind: 'SIGNALLED', name: '$cancel', signalId: '1', body: null },
+    { kind: 'TIMER', step: 'w' },
+    { kind: 'ACTION', action: 'skip', actionId: '1', actor: 'u', reason: 'r', step: 'a', result: 1, at: 3 },
+    { kind: 'CHILD', step: 'w', child: 's/w', status: 'COMPENSATED', failure },
+    { kind: 'SKIPPED', step: 'a' },
+    { kind: 'UNDO_GIVEN_UP', step: 'a', failure },
+    { kind: 'NOT_DONE', step: 'p', attempt: 2 },
     { kind: 'STUCK', failure },
     { kind: 'ENDED', status: 'COMPENSATED' },
   ];
   for (const record of records) assert.deepEqual(fromRow(JSON.parse(JSON.stringify(toRow(record, 1)))), record);
+});
+
+test('a step is taken for begun behind reads, never behind what was waited for', () => {
+  const behind = saga<null, null>('s', 1)
+    .step('look', { kind: 'read', run })
+    .step('a', { kind: 'compensatable', run, undo })
+    .waitFor('go', { signal: 'go', onTimeout: 'turn' })
+    .step('b', { kind: 'compensatable', run, undo })
+    .define() as unknown as AnyDefinition;
+  const begun = (...records: JournalRecord[]) =>
+    interrupted(behind, fold(behind, [started, ...records]), 10, () => true).map((record) => record.step);
+  assert.deepEqual(begun(), ['a']);
+  assert.deepEqual(begun(done('look'), done('a')), []);
+  assert.deepEqual(begun(done('look'), done('a'), { kind: 'TIMER', step: 'go' }), ['b']);
+});
+
+test('a journal of a release that knew less is read', () => {
+  const old = [
+    started,
+    done('a'),
+    { kind: 'STEP_FAILED', step: 'b1', attempt: 1, outcome: 'unknown', error, retryAt: 5 },
+    { kind: 'TURNED', failure, inDoubt: ['b1'], undoUntil: 500 },
+    { kind: 'UNDO_FAILED', step: 'b1', attempt: 1, outcome: 'failed', error, retryAt: 7 },
+  ] as JournalRecord[];
+  const state = fold(definition, old);
+  assert.deepEqual(state.toUndo, ['b1', 'a']);
+  assert.equal(state.since['b1'], 7);
 });

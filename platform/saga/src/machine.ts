@@ -130,12 +130,21 @@ export function decide(definition: AnyDefinition, state: MachineState): Next {
 
 /** The steps of the current group that are not done; empty when all groups are. */
 export function openSteps(definition: AnyDefinition, state: MachineState): readonly AnyStep[] {
-  for (const group of definition.groups) {
-    if (group.every((step) => isSettled(state, step.name))) continue;
-    return group.filter((step) => !isSettled(state, step.name));
+  const { groups } = definition;
+  // Asked several times per step: as many steps as are settled are passed in one go.
+  let passed = 0;
+  const settled = state.done.length + state.skipped.length;
+  for (const group of groups) {
+    if (passed + group.length <= settled && group.every((step) => isSettled(state, step.name))) {
+      passed += group.length;
+      continue;
+    }
+    return passed === settled ? group : group.filter((step) => !isSettled(state, step.name));
   }
-  return [];
+  return NO_STEPS;
 }
+
+const NO_STEPS: readonly AnyStep[] = Object.freeze([]);
 
 export const isSettled = (state: MachineState, step: string): boolean =>
   state.done.includes(step) || state.skipped.includes(step);

@@ -1,4 +1,5 @@
 import type { Migration } from '@souk/store';
+import { SIGNALS_AND_ACTIONS } from './migration-signals.ts';
 
 /**
  * Why functions: a batch is one round trip however many statements it takes, each statement sees what the one before wrote, and
@@ -172,4 +173,5 @@ END $$;
 /** Tables of the engine, in the schema `souk` of the service's own database. */
 export const sagaMigrations: readonly Migration[] = Object.freeze([
   { id: 'saga/0001-sagas', sql: TABLES + WRITE + CLAIM + TAKE_OVER },
+  { id: 'saga/0002-signals-and-actions', sql: SIGNALS_AND_ACTIONS },
 ]);

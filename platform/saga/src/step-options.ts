@@ -57,11 +57,20 @@ export interface StepOptions<
     NoUndo {
   readonly kind: TKind;
   readonly run: StepRun<TDeps, TInput, TResults, TResult>;
+  readonly resolve?: never;
+}
+
+/** Options of the point of no return. */
+export interface PivotOptions<TDeps, TInput, TResults, TResult, TWhen extends boolean = boolean>
+  extends CommonOptions<TInput, TResults, TWhen>,
+    AttemptOptions,
+    NoUndo {
+  readonly kind: 'pivot';
+  readonly run: StepRun<TDeps, TInput, TResults, TResult>;
   /**
-   * For the pivot: asked in place of a further attempt when an attempt may have happened. Without it the attempt is repeated under the
-   * same key.
+   * Asked in place of a further attempt when an attempt may have happened. Without it the attempt is repeated under the same key.
    */
-  readonly resolve?: TKind extends 'pivot' ? StepResolve<TDeps, TInput, TResults, NoInfer<TResult>> : never;
+  readonly resolve?: StepResolve<TDeps, TInput, TResults, TResult>;
 }
 
 export interface CompensatableOptions<TDeps, TInput, TResults, TResult, TWhen extends boolean = boolean>
