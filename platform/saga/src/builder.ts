@@ -47,12 +47,12 @@ export interface SagaBuilder<TDeps, TInput, TResults, TPhase extends Phase> {
   compensation(policy: CompensationPolicy): SagaBuilder<TDeps, TInput, TResults, TPhase>;
   step<const TName extends string, TResult extends StepResult, TWhen extends boolean = never>(
     name: NewName<TName, TResults>,
-    options: TPhase extends 'before' ? CompensatableOptions<TDeps, TInput, TResults, TResult, TWhen> : never,
-  ): SagaBuilder<TDeps, TInput, With<TResults, TName, Maybe<TResult, TWhen>>, TPhase>;
-  step<const TName extends string, TResult extends StepResult, TWhen extends boolean = never>(
-    name: NewName<TName, TResults>,
     options: TPhase extends 'before' ? PivotOptions<TDeps, TInput, TResults, TResult, TWhen> : never,
   ): SagaBuilder<TDeps, TInput, With<TResults, TName, Maybe<TResult, TWhen>>, 'after'>;
+  step<const TName extends string, TResult extends StepResult, TWhen extends boolean = never>(
+    name: NewName<TName, TResults>,
+    options: TPhase extends 'before' ? CompensatableOptions<TDeps, TInput, TResults, TResult, TWhen> : never,
+  ): SagaBuilder<TDeps, TInput, With<TResults, TName, Maybe<TResult, TWhen>>, TPhase>;
   step<const TName extends string, TKind extends PlainKind, TResult extends StepResult, TWhen extends boolean = never>(
     name: NewName<TName, TResults>,
     options: StepOptions<TDeps, TInput, TResults, TResult, TKind, TWhen>,

@@ -126,6 +126,7 @@ export function createEngineOn<TDeps>(
       runtime,
       settings,
       place: processes.self(),
+      kinds,
       onLost: () => {
         session = undefined;
         telemetry.log.warn('the lease of the saga worker was lost', { worker_id: lease.lease.workerId });
@@ -173,6 +174,8 @@ export function createEngineOn<TDeps>(
   const takeOver = (): Promise<void> =>
     guarded('take over', async () => {
       if ((await storage.takeOver([], clock.now())) > 0) wake();
+      const parked = await storage.parkOrphans(clock.now(), settings.orphanMs);
+      if (parked > 0) telemetry.log.error('sagas were parked: nobody has their definition', { sagas: parked });
     });
 
   /** Each saga owned here also runs here: the answer to a commit may have been lost. Twice seen, so that one just begun is not hit. */

@@ -29,6 +29,10 @@ export const sagaErrors = defineErrors('SAGA', {
   MANUAL_REVIEW: { code: 'failed_precondition', text: 'the step asks for a person: {reason}' },
   ACTION_REFUSED: { code: 'failed_precondition', text: '{action} is refused: {why}' },
   SIGNAL_NAME: { code: 'invalid_argument', text: "the signal '{name}' is not in kebab-case" },
+  DEFINITION_GONE: {
+    code: 'failed_precondition',
+    text: 'no running process knows saga {saga} version {version}: deploy it again and retry, or give the saga up',
+  },
   TOO_MANY_CLAIMS: { code: 'internal', text: 'claimed {claims} times without any progress' },
   WORKER_LOST: { code: 'unavailable', text: 'the worker was lost during the attempt', retry: 'unknownOutcome' },
   RESULT_NOT_JSON: { code: 'internal', text: 'what step {step} returned cannot be written as JSON' },

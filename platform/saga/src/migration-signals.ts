@@ -145,7 +145,8 @@ BEGIN
   LOOP
     IF w.start IS NOT NULL THEN
       IF souk.saga_begin(w.start) OR again AND EXISTS (
-        SELECT FROM souk.saga g WHERE g.id = w.id AND g.owner = w.start ->> 'owner' AND g.epoch = 1 AND g.seq = 1
+        SELECT FROM souk.saga g
+         WHERE g.id = w.id AND (w.start ->> 'owner' IS NULL OR g.owner = w.start ->> 'owner' AND g.epoch = 1 AND g.seq = 1)
       ) THEN
         accepted := accepted || w.id;
       END IF;
@@ -217,8 +218,8 @@ LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = o
 DECLARE
   oldest text[];
   chosen text[] := '{}';
-  team record;
-  teams int4;
+  names text[];
+  tenants text[];
   one text;
 BEGIN
   PERFORM 1 FROM souk.saga_worker o WHERE o.worker_id = me AND o.epoch = my_epoch AND o.state = 'live' FOR KEY SHARE;
@@ -239,26 +240,24 @@ BEGIN
   IF cardinality(oldest) <= at_most THEN
     chosen := oldest;
   ELSE
-    CREATE TEMP TABLE IF NOT EXISTS saga_teams (name text, tenant text) ON COMMIT DELETE ROWS;
-    INSERT INTO saga_teams
-    WITH RECURSIVE team AS (
-      (SELECT s.name, coalesce(s.tenant, '') AS tenant FROM souk.saga s WHERE s.status IN ('READY', 'WAITING')
-        ORDER BY s.name, coalesce(s.tenant, '') LIMIT 1)
-      UNION ALL
-      SELECT n.name, n.tenant FROM team t CROSS JOIN LATERAL (
-        SELECT s.name, coalesce(s.tenant, '') AS tenant FROM souk.saga s
-         WHERE s.status IN ('READY', 'WAITING') AND (s.name, coalesce(s.tenant, '')) > (t.name, t.tenant)
-         ORDER BY s.name, coalesce(s.tenant, '') LIMIT 1) n
-    )
-    SELECT * FROM team LIMIT 256;
-    GET DIAGNOSTICS teams = ROW_COUNT;
-    FOR team IN SELECT * FROM saga_teams ORDER BY random() LOOP
+    SELECT array_agg(t.name ORDER BY t.turn), array_agg(t.tenant ORDER BY t.turn) INTO names, tenants FROM (
+      WITH RECURSIVE team AS (
+        (SELECT s.name, coalesce(s.tenant, '') AS tenant FROM souk.saga s WHERE s.status IN ('READY', 'WAITING')
+          ORDER BY s.name, coalesce(s.tenant, '') LIMIT 1)
+        UNION ALL
+        SELECT n.name, n.tenant FROM team t CROSS JOIN LATERAL (
+          SELECT s.name, coalesce(s.tenant, '') AS tenant FROM souk.saga s
+           WHERE s.status IN ('READY', 'WAITING') AND (s.name, coalesce(s.tenant, '')) > (t.name, t.tenant)
+           ORDER BY s.name, coalesce(s.tenant, '') LIMIT 1) n
+      )
+      SELECT name, tenant, random() AS turn FROM team LIMIT 256) t;
+    FOR turn IN 1 .. cardinality(names) LOOP
       EXIT WHEN cardinality(chosen) >= (at_most + 1) / 2;
       chosen := chosen || ARRAY(
         SELECT s.id FROM souk.saga s
-         WHERE s.status IN ('READY', 'WAITING') AND s.name = team.name AND coalesce(s.tenant, '') = team.tenant
+         WHERE s.status IN ('READY', 'WAITING') AND s.name = names[turn] AND coalesce(s.tenant, '') = tenants[turn]
            AND s.wake_at <= now_at AND s.name || '@' || s.version = ANY (kinds)
-         ORDER BY s.wake_at LIMIT greatest(1, at_most / 2 / teams) FOR UPDATE SKIP LOCKED);
+         ORDER BY s.wake_at LIMIT greatest(1, at_most / 2 / cardinality(names)) FOR UPDATE SKIP LOCKED);
     END LOOP;
     FOREACH one IN ARRAY oldest LOOP
       EXIT WHEN cardinality(chosen) >= at_most;

@@ -18,6 +18,8 @@ export interface SagaEngineOptions {
   readonly drainMs?: number;
   /** Claims without a new record after which a saga is STUCK. @default 20 */
   readonly maxClaims?: number;
+  /** A saga that is due for so long and whose definition no live worker has is STUCK. Longer than a deployment takes. @default 60000 */
+  readonly orphanMs?: number;
 }
 
 export type SagaEngineSettings = Required<SagaEngineOptions>;
@@ -32,4 +34,5 @@ export const resolveOptions = (options: SagaEngineOptions): SagaEngineSettings =
   auditMs: options.auditMs ?? 10_000,
   drainMs: options.drainMs ?? 5_000,
   maxClaims: options.maxClaims ?? 20,
+  orphanMs: options.orphanMs ?? 60_000,
 });

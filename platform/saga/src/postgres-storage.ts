@@ -2,21 +2,10 @@ import type { Context } from '@souk/kernel';
 import type { Database } from '@souk/store';
 import { sagaErrors } from './errors.ts';
 import type { JournalRow } from './journal.ts';
-import type { SagaStorage } from './storage.ts';
+import type { SagaStorage, SignalRow } from './storage.ts';
 
 /** Longest wait for one statement, in milliseconds: below the self-fence, so that a hanging database is noticed in time. */
 const STATEMENT_MS = 5_000;
-
-const START = `
-WITH s AS (
-  INSERT INTO souk.saga (id, name, version, shape, status, direction, owner, epoch, claims, seq, wake_at)
-  VALUES ($1, $2, $3, $4, CASE WHEN $5::text IS NULL THEN 'READY' ELSE 'RUNNING' END, 'forward', $5,
-          CASE WHEN $5::text IS NULL THEN 0 ELSE 1 END, 0, 1, $6)
-  ON CONFLICT (id) DO NOTHING
-  RETURNING id, epoch
-)
-INSERT INTO souk.saga_journal (saga_id, seq, kind, epoch, body)
-SELECT s.id, 1, $7, s.epoch, $8::jsonb FROM s`;
 
 interface ClaimRow {
   readonly id: string;
@@ -27,6 +16,7 @@ interface ClaimRow {
   readonly claims: number;
   readonly interrupted: boolean;
   readonly records: readonly JournalRow[];
+  readonly signals: readonly SignalRow[] | null;
 }
 
 /** @param root The engine's own context: what the engine writes belongs to no caller. */
@@ -37,11 +27,11 @@ export function postgresStorage(db: Database, root: Context): SagaStorage {
   };
 
   return {
-    register: async (lease, place, leaseMs) => {
+    register: async (lease, place, leaseMs, kinds) => {
       await query(
-        `INSERT INTO souk.saga_worker (worker_id, epoch, state, expires_at, host, pid, process_started_at)
-         VALUES ($1, $2, 'live', clock_timestamp() + $3::int8 * interval '1 millisecond', $4, $5, $6)`,
-        [lease.workerId, lease.epoch, leaseMs, place.host ?? null, place.pid, place.startedAt],
+        `INSERT INTO souk.saga_worker (worker_id, epoch, state, expires_at, host, pid, process_started_at, kinds)
+         VALUES ($1, $2, 'live', clock_timestamp() + $3::int8 * interval '1 millisecond', $4, $5, $6, $7)`,
+        [lease.workerId, lease.epoch, leaseMs, place.host ?? null, place.pid, place.startedAt, kinds],
       );
     },
     neighbours: (host) =>
@@ -57,10 +47,10 @@ export function postgresStorage(db: Database, root: Context): SagaStorage {
       ]);
       return rows[0]?.freed ?? 0;
     },
-    write: async (lease, writes, extendMs) => {
+    write: async (lease, writes, { extendMs, again, nowMs }) => {
       const [row] = await query<{ live: boolean; accepted: string[] }>(
-        'SELECT live, accepted FROM souk.saga_write($1, $2, $3::json, $4)',
-        [lease.workerId, lease.epoch, `[${writes.join(',')}]`, extendMs ?? null],
+        'SELECT live, accepted FROM souk.saga_write($1, $2, $3::json, $4, $5, $6)',
+        [lease.workerId, lease.epoch, `[${writes.join(',')}]`, extendMs ?? null, again, new Date(nowMs)],
       );
       return row ?? { live: false, accepted: [] };
     },
@@ -72,7 +62,7 @@ export function postgresStorage(db: Database, root: Context): SagaStorage {
         new Date(nowMs),
         limit,
       ]);
-      return rows.map((row) => ({ ...row, epoch: Number(row.epoch), signals: [] }));
+      return rows.map((row) => ({ ...row, epoch: Number(row.epoch), signals: row.signals ?? [] }));
     },
     owned: async (lease) => {
       const rows = await query<{ id: string; epoch: bigint }>(
@@ -96,20 +86,32 @@ export function postgresStorage(db: Database, root: Context): SagaStorage {
       );
       return new Map(rows.map((row) => [row.name, Number(row.count)]));
     },
-    start: async (tx, start) => {
-      const { rowCount } = await tx.query(START, [
-        start.id,
-        start.name,
-        start.version,
-        start.shape,
-        start.owner ?? null,
-        new Date(start.wakeAt),
-        start.record.kind,
-        JSON.stringify(start.record.body),
+    parkOrphans: async (nowMs, afterMs) => {
+      // The texts are those of the error, with places for what only the database knows.
+      const { code, reason, message } = sagaErrors.DEFINITION_GONE({ saga: '%1$s', version: '%2$s' });
+      const rows = await query<{ parked: number }>('SELECT souk.saga_park_orphans($1, $2, $3) AS parked', [
+        new Date(nowMs),
+        afterMs,
+        JSON.stringify({ code, reason, message }),
       ]);
-      return rowCount > 0;
+      return rows[0]?.parked ?? 0;
     },
-    signal: () => Promise.reject(sagaErrors.STOPPED()),
-    pendingSignals: () => Promise.resolve([]),
+    start: async (tx, start) => {
+      const { rows } = await tx.query<{ started: boolean }>('SELECT souk.saga_begin($1::json) AS started', [
+        JSON.stringify(start),
+      ]);
+      return rows[0]?.started ?? false;
+    },
+    signal: async (sql, signals, nowMs) => {
+      await sql.query('SELECT souk.saga_send($1::json, $2)', [JSON.stringify(signals), new Date(nowMs)]);
+    },
+    pendingSignals: (lease) =>
+      query<SignalRow>(
+        `SELECT n.saga_id AS "sagaId", n.name, n.signal_id AS "signalId", n.body
+           FROM souk.saga_signal n JOIN souk.saga g ON g.id = n.saga_id
+          WHERE NOT n.taken AND g.status = 'RUNNING' AND g.owner = $1
+          ORDER BY n.at, n.signal_id`,
+        [lease.workerId],
+      ),
   };
 }

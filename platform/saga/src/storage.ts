@@ -66,6 +66,12 @@ export interface SagaWrite {
   readonly sends: readonly SignalRow[];
 }
 
+/** A saga that begins with nothing else. */
+export interface LoneStart {
+  readonly id: string;
+  readonly start: SagaStart;
+}
+
 export interface WriteResult {
   /** False: the lease is over and nothing was written. */
   readonly live: boolean;
@@ -94,7 +100,8 @@ export interface OwnedSaga {
 
 /** What the engine needs of a store. Leases follow the store's clock, `nowMs` is the caller's. */
 export interface SagaStorage {
-  register(lease: Lease, place: Place, leaseMs: number): Promise<void>;
+  /** @param kinds The `name@version` of the sagas it can run. */
+  register(lease: Lease, place: Place, leaseMs: number, kinds: readonly string[]): Promise<void>;
   /** Workers with a live lease that were started on this host. */
   neighbours(host: string): Promise<readonly (Place & { readonly workerId: string })[]>;
   /**
@@ -104,13 +111,24 @@ export interface SagaStorage {
   takeOver(workerIds: readonly string[], nowMs: number): Promise<number>;
   /**
    * One transaction for all of them.
-   * @param extendMs Extends the lease too; undefined leaves it as it is.
+   * @param writes Each a `SagaWrite` or a `LoneStart` as JSON; no saga twice.
+   * @param options.extendMs Extends the lease too; undefined leaves it as it is.
+   * @param options.again The same was sent before, and it is not known what came of it.
    * @throws when one row is refused; then nothing is written
    */
-  write(lease: Lease, writes: readonly string[], extendMs: number | undefined): Promise<WriteResult>;
+  write(
+    lease: Lease,
+    writes: readonly string[],
+    options: { readonly extendMs: number | undefined; readonly again: boolean; readonly nowMs: number },
+  ): Promise<WriteResult>;
   /** Takes due sagas of these `name@version` that nobody owns, and counts the claim. Empty when the lease is over. */
   claim(lease: Lease, kinds: readonly string[], nowMs: number, limit: number): Promise<readonly ClaimedSaga[]>;
   owned(lease: Lease): Promise<readonly OwnedSaga[]>;
+  /**
+   * Makes sagas STUCK that are due for `afterMs` and that no live worker can run.
+   * @returns how many
+   */
+  parkOrphans(nowMs: number, afterMs: number): Promise<number>;
   /** Makes sagas READY that this lease owns and its worker does not run. */
   release(lease: Lease, sagas: readonly OwnedSaga[], nowMs: number): Promise<void>;
   /** @returns STUCK sagas by name */

@@ -24,6 +24,8 @@ export async function acquireLease(options: {
   readonly storage: SagaStorage;
   readonly runtime: Runtime;
   readonly place: Place;
+  /** The `name@version` of the sagas it can run. */
+  readonly kinds: readonly string[];
   readonly settings: SagaEngineSettings;
   readonly onLost: () => void;
 }): Promise<WorkerLease> {
@@ -34,7 +36,7 @@ export async function acquireLease(options: {
   const over = new AbortController();
 
   const sentMs = runtime.clock.monotonicMs();
-  await storage.register(lease, options.place, settings.leaseMs);
+  await storage.register(lease, options.place, settings.leaseMs, options.kinds);
 
   const end = (): void => {
     if (over.signal.aborted) return;

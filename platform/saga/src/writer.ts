@@ -1,6 +1,6 @@
 import { fromUnknown, type Runtime } from '@souk/kernel';
 import { sagaErrors } from './errors.ts';
-import type { Lease, SagaStart, SagaStorage, SagaWrite } from './storage.ts';
+import type { Lease, LoneStart, SagaStart, SagaStorage, SagaWrite } from './storage.ts';
 
 const MAX_WRITES = 500;
 const MAX_CHARS = 1024 * 1024;
@@ -29,6 +29,8 @@ export interface Writer {
 interface Queued {
   readonly id: string;
   readonly json: string;
+  /** For a start: there is such a saga already. Without it that means that the saga is another's now. */
+  readonly onTaken?: () => void;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -73,11 +75,12 @@ export function createWriter(options: {
 
   const send = async (batch: readonly Queued[], extendMs: number | undefined): Promise<boolean> => {
     const writes = batch.map((item) => item.json);
+    let again = false;
     // Safe to send again: what an earlier try committed is recognised by its records.
     for (let delayMs = RESEND_FIRST_MS; ; delayMs = Math.min(delayMs * 2, RESEND_MAX_MS)) {
       closing.signal.throwIfAborted();
       try {
-        const { live, accepted } = await storage.write(lease, writes, extendMs);
+        const { live, accepted } = await storage.write(lease, writes, { extendMs, again, nowMs: runtime.clock.now() });
         if (!live) {
           for (const item of batch) item.reject(sagaErrors.OWNERSHIP_LOST());
           close();
@@ -87,12 +90,14 @@ export function createWriter(options: {
         const ids = new Set(accepted);
         for (const item of batch) {
           if (ids.has(item.id)) item.resolve();
+          else if (item.onTaken !== undefined) item.onTaken();
           else item.reject(sagaErrors.OWNERSHIP_LOST());
         }
         return true;
       } catch (thrown) {
         const error = fromUnknown(thrown);
         if (error.retry.kind === 'never' && error.code !== 'canceled') return refused(batch, extendMs, error);
+        again = true;
         await runtime.timers.sleep(delayMs, closing.signal);
       }
     }
@@ -133,16 +138,47 @@ export function createWriter(options: {
     if (!pumping) void pump();
   };
 
+  const enqueue = (item: Queued): void => {
+    if (closing.signal.aborted) item.reject(closing.signal.reason);
+    else if (queue.length >= MAX_QUEUED) item.reject(sagaErrors.WRITER_FULL());
+    else {
+      queue.push(item);
+      wake();
+    }
+  };
+
+  const starting = new Map<string, Promise<boolean>>();
+  const startOnce = async (start: SagaStart): Promise<boolean> => {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    enqueue({
+      id: start.id,
+      json: JSON.stringify({ id: start.id, start } satisfies LoneStart),
+      onTaken: () => resolve(false),
+      resolve: () => resolve(true),
+      reject,
+    });
+    return promise;
+  };
+
   return {
     append: (write) => {
-      if (closing.signal.aborted) return Promise.reject(closing.signal.reason);
-      if (queue.length >= MAX_QUEUED) return Promise.reject(sagaErrors.WRITER_FULL());
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      queue.push({ id: write.id, json: JSON.stringify(write), resolve, reject });
-      wake();
+      enqueue({ id: write.id, json: JSON.stringify(write), resolve, reject });
       return promise;
     },
-    start: () => Promise.reject(sagaErrors.STOPPED()),
+    start: async (start) => {
+      // No saga is twice in a batch, and what one start came to is what the other finds.
+      for (let other = starting.get(start.id); other !== undefined; other = starting.get(start.id)) {
+        if (await other) return false;
+      }
+      const begun = startOnce(start);
+      starting.set(start.id, begun);
+      try {
+        return await begun;
+      } finally {
+        starting.delete(start.id);
+      }
+    },
     beat: () => {
       if (closing.signal.aborted) return Promise.reject(closing.signal.reason);
       const beat = Promise.withResolvers<void>();
