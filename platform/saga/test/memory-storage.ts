@@ -5,7 +5,7 @@ import { fromRow, type JournalRow, toRow } from '../src/journal.ts';
 import { fold } from '../src/machine.ts';
 import { type ActionRequest, placeOf, planAction } from '../src/plan-action.ts';
 import type { SagaStatus } from '../src/sagas.ts';
-import type { Lease, SagaStart, SagaStorage, SagaWrite, SignalRow } from '../src/storage.ts';
+import type { Lease, LoneStart, SagaStart, SagaStorage, SagaWrite, SignalRow } from '../src/storage.ts';
 
 export interface MemorySaga {
   id: string;
@@ -119,13 +119,17 @@ export function memoryStorage(runtime: Runtime) {
         }
         return freed;
       }),
-    write: (lease, writes, extendMs) =>
+    write: (lease, writes, { extendMs, again }) =>
       trip(() => {
         const worker = workers.get(lease.workerId);
         if (!isLive(lease) || worker === undefined) return { live: false, accepted: [] };
         if (extendMs !== undefined) worker.expiresAt = now() + extendMs;
-        const parsed = writes.map((text) => JSON.parse(text) as SagaWrite);
-        return { live: true, accepted: parsed.filter((write) => apply(lease, write)).map((write) => write.id) };
+        const parsed = writes.map((text) => JSON.parse(text) as SagaWrite | LoneStart);
+        const done = (write: SagaWrite | LoneStart): boolean =>
+          'start' in write
+            ? begin(write.start) || (again && sagas.get(write.id)?.journal.length === 1)
+            : apply(lease, write);
+        return { live: true, accepted: parsed.filter(done).map((write) => write.id) };
       }),
     claim: (lease, kinds, nowMs, limit) =>
       trip(() => {
@@ -154,6 +158,7 @@ export function memoryStorage(runtime: Runtime) {
             Object.assign(saga, { status: 'READY', owner: undefined, wakeAt: nowMs });
         }
       }),
+    parkOrphans: () => trip(() => 0),
     stuck: () => trip(() => new Map()),
     start: async (_tx, start) => begin(start),
     signal: async (_sql, rows) => send(rows),
