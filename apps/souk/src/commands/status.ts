@@ -45,6 +45,8 @@ export const statusCommand: Command = {
     out.say(
       `sagas running ${facts.sagasRunning}, stuck ${facts.sagasStuck}; outbox ${facts.outboxPending}, dead letters ${facts.deadLetters}`,
     );
+    if (facts.sagasStuck > 0) out.say(`${out.red('!')} npx souk saga list --status STUCK`);
+    if (facts.deadLetters > 0) out.say(`${out.red('!')} npx souk dlq groups`);
     for (const [event, count] of Object.entries(facts.orders)) if (count > 0) out.say(`  ${event.padEnd(24)} ${count}`);
     return ready ? 0 : 1;
   },

@@ -1,0 +1,97 @@
+// A shop in the process of the test, in which methods and consumers can be made to refuse, and mended again.
+
+import { createShop, loadShopSettings } from '@souk/app-souk';
+import { OrderConfirmedSchema } from '@souk/contracts/orders/v1/events';
+import { defineErrors, systemRuntime } from '@souk/kernel';
+import { on } from '@souk/messaging';
+import type { Interceptor } from '@souk/rpc';
+import { type Deps, defineService } from '@souk/service';
+import { createTelemetryHub } from '@souk/telemetry';
+import { fillFolder } from './cluster-cache.ts';
+import { ADMIN_PASSWORD, soukCommand } from './shop.ts';
+import { type Running, scratchFolder, startNode } from './shop-process.ts';
+
+const troubles = defineErrors('TROUBLE', {
+  REFUSED: { code: 'failed_precondition', text: '{what} refuses, as the test wants it' },
+});
+
+export interface TroubledShop {
+  readonly url: string;
+  readonly folder: string;
+  readonly adminPassword: string;
+  /** Full names of methods that refuse everything. */
+  readonly refusing: Set<string>;
+  /** Ids of orders that the service `watcher` has heard to be confirmed. */
+  readonly heard: string[];
+  /** Makes `watcher` refuse what it hears, for good. */
+  setDeaf(deaf: boolean): void;
+  /** Runs `souk` as the operator of this shop. */
+  souk(...args: string[]): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
+  stop(): Promise<void>;
+}
+
+export async function startTroubledShop(): Promise<TroubledShop> {
+  const folder = scratchFolder();
+  const runtime = systemRuntime();
+  await fillFolder(folder, runtime);
+  const refusing = new Set<string>();
+  const heard: string[] = [];
+  let deaf = false;
+
+  const refuse: Interceptor = (next) => (call) =>
+    refusing.has(call.method) ? Promise.reject(troubles.REFUSED({ what: call.method })) : next(call);
+
+  const watcher = defineService({
+    name: 'watcher',
+    serves: [],
+    consumes: [
+      on(OrderConfirmedSchema, (_deps: Deps) => async (_ctx, { orderId }) => {
+        if (deaf) throw troubles.REFUSED({ what: 'watcher' });
+        heard.push(orderId);
+      }),
+    ],
+    start: () => ({}),
+  });
+
+  const { values } = await loadShopSettings([
+    `--store.data=${folder}`,
+    '--users.password-memory=8',
+    '--users.password-passes=1',
+    '--demo.products=0',
+    '--http.port=0',
+  ]);
+  const admin = { ...values.admin, password: ADMIN_PASSWORD };
+  const telemetry = createTelemetryHub({ runtime, level: 'error', format: 'json' });
+  const shop = createShop({
+    settings: { ...values, admin },
+    folder,
+    runtime,
+    telemetry,
+    interceptors: [refuse],
+    services: [watcher],
+  });
+  const { url } = await shop.start();
+
+  return {
+    url,
+    folder,
+    adminPassword: ADMIN_PASSWORD,
+    refusing,
+    heard,
+    setDeaf: (value) => {
+      deaf = value;
+    },
+    souk: async (...args) => {
+      const command: Running = startNode([soukCommand, ...args, '--url', url], {
+        cwd: scratchFolder(),
+        env: { SOUK_DATA: folder },
+      });
+      const { code } = await command.exit;
+      return { code, stdout: command.stdout(), stderr: command.stderr() };
+    },
+    stop: async () => {
+      await shop.stop();
+      await telemetry.close();
+    },
+  };
+}
