@@ -74,6 +74,7 @@ export class Lanes {
     // Only what was orphaned: two copies that both came over living channels want an acknowledgement each.
     if (envelope?.id === id && envelope.source === source && first?.taken.isAlive() === false) first.taken = taken;
     else lane.entries.push({ taken, tries: 0 });
+    this.#wake();
   }
 
   /** Starts nothing more. */
@@ -104,6 +105,7 @@ export class Lanes {
       }
       lane.entries.splice(0, lane.entries.length, ...kept);
     }
+    this.#wake();
   }
 
   #wake(): void {
