@@ -47,7 +47,7 @@ async function publishUntilTaken(bus: Bus, envelopes: readonly Envelope[], refus
     try {
       return await bus.publish(envelopes);
     } catch (error) {
-      assert.ok(tries < 500, String(error));
+      assert.ok(tries < 2000, String(error));
       refusals.add((error as { reason: string }).reason);
       await runtime.timers.sleep(30);
     }
