@@ -225,7 +225,7 @@ test('consumers that were deleted are made again', () =>
 test('a stream that was deleted is made again, and publishing waits for the other groups', () =>
   inWorld(async ({ bus, prefix }) => {
     const heard: number[] = [];
-    const [publisher, listener] = [bus({ recoverMs: 1500 }), bus()];
+    const [publisher, listener] = [bus({ recoverMs: 9000 }), bus()];
     listener.subscribe(hear((number) => void heard.push(number)));
     await listener.start();
     await publisher.start();
@@ -234,7 +234,7 @@ test('a stream that was deleted is made again, and publishing waits for the othe
     await asOperator((jsm) => jsm.streams.delete(prefix));
     const event = envelope('k', 2);
     const refusals = new Set<string>();
-    for (let tries = 0; tries < 500; tries++) {
+    for (let tries = 0; tries < 1000; tries++) {
       try {
         await publisher.publish([event]);
         break;

@@ -26,7 +26,7 @@ export interface NatsBusOptions {
   readonly ackWaitMs?: number;
   /** Longest wait for the server's confirmation of a published event. @default 5000 */
   readonly publishMs?: number;
-  /** How long publishing waits after a stream was lost, so that all groups are back first. @default 10000 */
+  /** How long publishing waits after a stream was lost, so that all groups are back first: they may notice it only after 8 s of silence. @default 15000 */
   readonly recoverMs?: number;
 }
 
@@ -46,7 +46,7 @@ export function toSettings(options: NatsBusOptions): NatsBusSettings {
     maxAgeMs: options.maxAgeMs ?? 14 * DAY_MS,
     ackWaitMs: options.ackWaitMs ?? 10_000,
     publishMs: options.publishMs ?? 5000,
-    recoverMs: options.recoverMs ?? 10_000,
+    recoverMs: options.recoverMs ?? 15_000,
   };
   if (settings.urls.length === 0) {
     throw natsErrors.INVALID_OPTION({ option: 'urls', wanted: 'at least one', found: 'none' });
