@@ -81,7 +81,7 @@ export const requestCases: Readonly<{ [title: string]: BusCase }> = {
       const bus = await scene.start();
       const other = await scene.client();
       other.respond('bustest.refuse', async (_ctx, body) => {
-        if (textOf(body) === 'bug') throw new TypeError('secret');
+        if (textOf(body) === 'bug') JSON.parse('secret');
         throw textOf(body) === 'busy' ? suiteErrors.BUSY({}, { afterMs: 70 }) : suiteErrors.REFUSED({ what: 'that' });
       });
       await scene.world.pass(100);

@@ -14,7 +14,7 @@ const EFFECTS = {
 const WORKER = new URL('../test/crashing-worker.ts', import.meta.url).pathname;
 
 const startWorker = (on: TestDatabase): ChildProcess =>
-  spawn(process.execPath, [WORKER, on.url], { stdio: ['ignore', 'ignore', 'inherit'] });
+  spawn(process.execPath, [WORKER, on.url], { stdio: ['pipe', 'ignore', 'inherit'] });
 
 const rowsOf = async <T>(on: TestDatabase, sql: string): Promise<T[]> => (await on.db.at(on.ctx).query<T>(sql)).rows;
 

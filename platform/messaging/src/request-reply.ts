@@ -100,9 +100,11 @@ export async function answer(
 export function decodeReply(bytes: Uint8Array): Uint8Array {
   const { head, body } = unframe<ReplyHead>(bytes);
   if (head.ok) return body;
-  const { code, reason, message, retry, details } = head;
-  throw new SoukError({ code: isCode(code) ? code : 'unknown', reason, message, retry, details });
+  throw errorOf(head);
 }
+
+const errorOf = ({ code, reason, message, retry, details }: Extract<ReplyHead, { ok: false }>): SoukError =>
+  new SoukError({ code: isCode(code) ? code : 'unknown', reason, message, retry, details });
 
 /** Requests that wait for an answer. */
 export interface Replies {

@@ -23,8 +23,8 @@ const service = testService({
     },
   ],
 });
-// Timers of the service do not keep a process alive.
-setInterval(() => {}, 2 ** 30);
+// Lives as long as who started it, unless it dies before.
+process.stdin.resume().on('end', () => process.exit(0));
 await service.start();
 process.on('SIGTERM', async () => {
   await service.stop();
