@@ -1,17 +1,20 @@
 import { type Context, fromUnknown, type Runtime, rootContext } from '@souk/kernel';
 import type { Database, Transaction } from '@souk/store';
 import type { Telemetry } from '@souk/telemetry';
+import { createSagaAdmin, type SagaAdmin } from './admin.ts';
 import { isKebabCase } from './checks.ts';
+import { createChores } from './chores.ts';
 import type { AnyDefinition, Json, SagaDefinition } from './definition.ts';
 import { sagaErrors } from './errors.ts';
 import { createExecutor } from './executor.ts';
 import { fromRow } from './journal.ts';
 import { CANCEL } from './machine.ts';
-import { resolveOptions, type SagaEngineOptions } from './options.ts';
+import type { StuckNotice } from './notices.ts';
+import { resolveOptions, type SagaEngineOptions, type SagaEngineSettings } from './options.ts';
 import { toJson } from './outcome.ts';
 import { postgresStorage } from './postgres-storage.ts';
 import { linuxProcesses, type Processes } from './process-place.ts';
-import { createSagaTelemetry } from './saga-telemetry.ts';
+import { createSagaTelemetry, type SagaTelemetry } from './saga-telemetry.ts';
 import type { SagaStatus, Sagas, StartOptions } from './sagas.ts';
 import { startOf } from './start.ts';
 import type { SagaStorage, SignalRow } from './storage.ts';
@@ -27,6 +30,8 @@ export interface SagaEngineInit<TDeps> extends SagaEngineOptions {
   readonly definitions: readonly SagaDefinition<TDeps, never>[];
   /** What the steps get. May be given later, with `bind`. */
   readonly deps?: TDeps;
+  /** Tells of every entry of a saga into STUCK, once, in a transaction: publish an event in it. */
+  readonly onStuck?: (tx: Transaction, notice: StuckNotice) => Promise<void>;
 }
 
 export interface SagaHealth {
@@ -39,6 +44,8 @@ export interface SagaHealth {
 export interface SagaEngine<TDeps> {
   /** For use cases. Works before `start`: what is started then waits in the database. */
   readonly sagas: Sagas;
+  /** For operators. */
+  readonly admin: SagaAdmin;
   /** Gives the steps their dependencies, which usually hold `sagas`. Before `start`. */
   bind(deps: TDeps): void;
   /**
@@ -53,9 +60,33 @@ export interface SagaEngine<TDeps> {
 
 /** @throws SAGA_DUPLICATE_DEFINITION, SAGA_INVALID_DEFINITION when the saga of a child is missing */
 export function createSagaEngine<TDeps>(init: SagaEngineInit<TDeps>): SagaEngine<TDeps> {
-  const root = engineContext(init.runtime, init.telemetry);
-  const lookUp = async (ctx: Context, id: string) => (await findSaga(init.db.at(ctx), id))?.status;
-  return createEngineOn({ ...init, storage: postgresStorage(init.db, root), processes: linuxProcesses(), lookUp });
+  const { db, runtime } = init;
+  const root = engineContext(runtime, init.telemetry);
+  const lookUp = async (ctx: Context, id: string) => (await findSaga(db.at(ctx), id))?.status;
+  const storage = postgresStorage(db, root);
+  const core = createEngineOn({
+    ...init,
+    storage,
+    processes: linuxProcesses(),
+    lookUp,
+    onStuck: () => chores.onStuck(),
+  });
+  const { telemetry, settings, definitions } = core;
+  const chores = createChores({ db, root, runtime, settings, telemetry, tell: init.onStuck ?? (async () => {}) });
+  return {
+    sagas: core.sagas,
+    admin: createSagaAdmin({ db, runtime, definitions, onActed: core.acted }),
+    bind: core.bind,
+    start: async () => {
+      await core.start();
+      chores.start();
+    },
+    stop: async () => {
+      await core.stop();
+      await chores.stop();
+    },
+    health: core.health,
+  };
 }
 
 const engineContext = (runtime: Runtime, telemetry: Telemetry) =>
@@ -64,15 +95,26 @@ const engineContext = (runtime: Runtime, telemetry: Telemetry) =>
 const keyOf = (definition: { readonly name: string; readonly version: number }): string =>
   `${definition.name}@${definition.version}`;
 
+/** The engine without what only a database can do. */
+export interface EngineCore<TDeps> extends Omit<SagaEngine<TDeps>, 'admin'> {
+  readonly definitions: ReadonlyMap<string, AnyDefinition>;
+  readonly settings: SagaEngineSettings;
+  readonly telemetry: SagaTelemetry;
+  /** An operator has changed sagas, or sent these signals. */
+  acted(signals: readonly SignalRow[]): void;
+}
+
 /** The engine on any storage. */
 export function createEngineOn<TDeps>(
-  init: Omit<SagaEngineInit<TDeps>, 'db'> & {
+  init: Omit<SagaEngineInit<TDeps>, 'db' | 'onStuck'> & {
     readonly storage: SagaStorage;
     readonly processes: Processes;
     /** How a saga stands that may run anywhere. */
     readonly lookUp: (ctx: Context, id: string) => Promise<SagaStatus | undefined>;
+    /** Called when a saga came to be STUCK here. */
+    readonly onStuck?: () => void;
   },
-): SagaEngine<TDeps> {
+): EngineCore<TDeps> {
   const { runtime, storage, processes } = init;
   const { clock, timers } = runtime;
   const settings = resolveOptions(init);
@@ -103,7 +145,10 @@ export function createEngineOn<TDeps>(
     onSent: (signals, started) => {
       if (started || !executor.deliver(signals)) wake();
     },
-    onLeft: (id, left) => waiters.left(id, left),
+    onLeft: (id, left) => {
+      waiters.left(id, left);
+      if (left.phase === 'stuck') init.onStuck?.();
+    },
   });
 
   const { pollMs } = settings;
@@ -299,6 +344,12 @@ export function createEngineOn<TDeps>(
 
   return {
     sagas,
+    definitions,
+    settings,
+    telemetry,
+    acted: (signals) => {
+      if (state === 'started' && (signals.length === 0 || !executor.deliver(signals))) wake();
+    },
     bind: (deps) => {
       bound = { deps };
     },

@@ -28,6 +28,11 @@ export const sagaErrors = defineErrors('SAGA', {
   },
   MANUAL_REVIEW: { code: 'failed_precondition', text: 'the step asks for a person: {reason}' },
   ACTION_REFUSED: { code: 'failed_precondition', text: '{action} is refused: {why}' },
+  NOT_FOUND: { code: 'not_found', text: 'there is no saga {id} in this service' },
+  CHANGED: {
+    code: 'aborted',
+    text: 'saga {id} has gone on: its journal has {found} records, not {expected}; look at it again',
+  },
   SIGNAL_NAME: { code: 'invalid_argument', text: "the signal '{name}' is not in kebab-case" },
   DEFINITION_GONE: {
     code: 'failed_precondition',

@@ -1,3 +1,4 @@
+export type { SagaAction, SagaActionEntry, SagaAdmin } from './admin.ts';
 export { type GroupBuilder, type Phase, type SagaBuilder, saga } from './builder.ts';
 export type {
   CompensationPolicy,
@@ -21,8 +22,10 @@ export type { DurationText } from './duration.ts';
 export { createSagaEngine, type SagaEngine, type SagaEngineInit, type SagaHealth } from './engine.ts';
 export { sagaErrors } from './errors.ts';
 export { sagaMigrations } from './migrations.ts';
+export type { StuckNotice } from './notices.ts';
 export type { SagaEngineOptions } from './options.ts';
 export { manualReview } from './outcome.ts';
+export type { SagaCount, SagaFilter, SagaLine } from './saga-query.ts';
 export type {
   CancelRequest,
   SagaEvent,

@@ -20,6 +20,7 @@ ALTER TABLE souk.saga
 UPDATE souk.saga SET ended_at = updated_at WHERE status IN ('COMPLETED', 'COMPENSATED', 'TERMINATED');
 
 CREATE INDEX saga_created ON souk.saga (created_at, id);
+CREATE INDEX saga_open ON souk.saga (created_at) WHERE ended_at IS NULL;
 CREATE INDEX saga_key ON souk.saga (key) WHERE key IS NOT NULL;
 CREATE INDEX saga_error ON souk.saga (error_reason, created_at) WHERE error_reason IS NOT NULL;
 CREATE INDEX saga_resting ON souk.saga (status, name, step) WHERE status IN ('READY', 'WAITING', 'PAUSED', 'STUCK');

@@ -20,6 +20,10 @@ export interface SagaEngineOptions {
   readonly maxClaims?: number;
   /** A saga that is due for so long and whose definition no live worker has is STUCK. Longer than a deployment takes. @default 60000 */
   readonly orphanMs?: number;
+  /** Sagas that have ended are forgotten after this. @default 30 days */
+  readonly retainMs?: number;
+  /** Time between looks for what can be forgotten. @default 600000 */
+  readonly retentionEveryMs?: number;
 }
 
 export type SagaEngineSettings = Required<SagaEngineOptions>;
@@ -35,4 +39,6 @@ export const resolveOptions = (options: SagaEngineOptions): SagaEngineSettings =
   drainMs: options.drainMs ?? 5_000,
   maxClaims: options.maxClaims ?? 20,
   orphanMs: options.orphanMs ?? 60_000,
+  retainMs: options.retainMs ?? 30 * 24 * 3_600_000,
+  retentionEveryMs: options.retentionEveryMs ?? 10 * 60_000,
 });

@@ -14,6 +14,10 @@ export interface SagaTelemetry {
   endStep(span: Span, handle: SagaHandle, step: string, outcome: Outcome, seconds: number): void;
   running(definition: AnyDefinition, by: 1 | -1): void;
   stuck(counts: ReadonlyMap<string, number>): void;
+  /** An entry into STUCK, by whichever process. */
+  enteredStuck(saga: string): void;
+  /** Seconds since the start of the oldest saga that has not ended; 0 when there is none. */
+  oldest(seconds: number): void;
 }
 
 const DURATION_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600];
@@ -29,6 +33,16 @@ export function createSagaTelemetry(telemetry: Telemetry, names: readonly string
     name: 'souk_sagas_stuck',
     help: 'Sagas of the service that wait for a person.',
     labels: ['saga'],
+  });
+  const entered = metrics.counter({
+    name: 'souk_sagas_stuck_total',
+    help: 'Entries of sagas into STUCK.',
+    labels: ['saga'],
+  });
+  const oldest = metrics.gauge({
+    name: 'souk_sagas_oldest_seconds',
+    help: 'Age of the oldest saga of the service that has not ended.',
+    labels: [],
   });
   const duration = metrics.histogram({
     name: 'souk_saga_duration_seconds',
@@ -92,6 +106,8 @@ export function createSagaTelemetry(telemetry: Telemetry, names: readonly string
       if (outcome.is === 'defect') logDefect(log, handle, step, outcome.error);
     },
     running: (definition, by) => running.add(by, { saga: definition.name }),
+    enteredStuck: (saga) => entered.add(1, { saga }),
+    oldest: (seconds) => oldest.set(seconds, {}),
     stuck: (counts) => {
       for (const saga of new Set([...names, ...counts.keys()])) stuck.set(counts.get(saga) ?? 0, { saga });
     },
