@@ -163,7 +163,10 @@ test('a consumer that is paused hears nothing, and all of it later', async () =>
     { token },
   );
   const watcher = consumers.find(({ service }) => service === 'watcher');
-  assert.deepEqual([watcher?.paused, watcher?.types], [true, ['souk.orders.order-confirmed.v1']]);
+  assert.deepEqual(
+    [watcher?.paused, watcher?.types],
+    [true, ['souk.orders.order-confirmed.v1', 'souk.admin.saga-stuck.v1']],
+  );
   assert.equal(shop.heard.includes(id), false);
   assert.equal((await say('resume')).paused, false);
   await eventually(async () => assert.ok(shop.heard.includes(id)));

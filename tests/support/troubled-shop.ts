@@ -1,6 +1,7 @@
 // A shop in the process of the test, in which methods and consumers can be made to refuse, and mended again.
 
 import { createShop, loadShopSettings } from '@souk/app-souk';
+import { SagaStuckSchema } from '@souk/contracts/admin/v1/events';
 import { OrderConfirmedSchema } from '@souk/contracts/orders/v1/events';
 import { defineErrors, systemRuntime } from '@souk/kernel';
 import { on } from '@souk/messaging';
@@ -15,6 +16,13 @@ const troubles = defineErrors('TROUBLE', {
   REFUSED: { code: 'failed_precondition', text: '{what} refuses, as the test wants it' },
 });
 
+export interface StuckSaga {
+  readonly sagaId: string;
+  readonly service: string;
+  readonly step: string;
+  readonly reason: string;
+}
+
 export interface TroubledShop {
   readonly url: string;
   readonly folder: string;
@@ -23,6 +31,8 @@ export interface TroubledShop {
   readonly refusing: Set<string>;
   /** Ids of orders that the service `watcher` has heard to be confirmed. */
   readonly heard: string[];
+  /** What operators were told of sagas that are stuck. */
+  readonly told: StuckSaga[];
   /** Makes `watcher` refuse what it hears, for good. */
   setDeaf(deaf: boolean): void;
   /** Runs `souk` as the operator of this shop. */
@@ -36,6 +46,7 @@ export async function startTroubledShop(): Promise<TroubledShop> {
   await fillFolder(folder, runtime);
   const refusing = new Set<string>();
   const heard: string[] = [];
+  const told: StuckSaga[] = [];
   let deaf = false;
 
   const refuse: Interceptor = (next) => (call) =>
@@ -48,6 +59,9 @@ export async function startTroubledShop(): Promise<TroubledShop> {
       on(OrderConfirmedSchema, (_deps: Deps) => async (_ctx, { orderId }) => {
         if (deaf) throw troubles.REFUSED({ what: 'watcher' });
         heard.push(orderId);
+      }),
+      on(SagaStuckSchema, (_deps: Deps) => async (_ctx, { sagaId, service, step, reason }) => {
+        told.push({ sagaId, service, step, reason });
       }),
     ],
     start: () => ({}),
@@ -78,6 +92,7 @@ export async function startTroubledShop(): Promise<TroubledShop> {
     adminPassword: ADMIN_PASSWORD,
     refusing,
     heard,
+    told,
     setDeaf: (value) => {
       deaf = value;
     },

@@ -11,6 +11,7 @@ import type { Interceptor } from '@souk/rpc';
 import { randomToken } from '@souk/security';
 import type { TelemetryHub } from '@souk/telemetry';
 import { serveAdmin } from './admin/admin.ts';
+import { stuckSagas } from './admin/stuck-sagas.ts';
 import { createEdge } from './edge/edge.ts';
 import { embeddedProvider } from './provider.ts';
 import { seedShop } from './seed.ts';
@@ -110,6 +111,7 @@ export function createShop(options: ShopOptions): Shop {
     bus: (options.aroundBus ?? ((bus) => bus))(createInProcessBus({ runtime })),
     settings: serviceSettings,
     interceptors: options.interceptors ?? [],
+    stuckSagas,
     lifecycle,
     onProgress,
   });

@@ -16,7 +16,7 @@ import type { AnyService } from './any-service.ts';
 import { hostErrors } from './errors.ts';
 import { type HostedService, hostService } from './hosted-service.ts';
 import { createJobs } from './jobs.ts';
-import type { ServiceOperators } from './service-operators.ts';
+import type { ServiceOperators, StuckTeller } from './service-operators.ts';
 
 export interface HostOptions {
   readonly runtime: Runtime;
@@ -34,6 +34,8 @@ export interface HostOptions {
   readonly poolSizes?: Readonly<Record<string, number>>;
   /** Around every call to a service of this process; the first is the outermost. */
   readonly interceptors?: readonly Interceptor[];
+  /** Tells of sagas that are stuck. @default they are in the log and in the metrics only */
+  readonly stuckSagas?: StuckTeller;
   /** Takes the host's parts, behind those it has. @default a new one */
   readonly lifecycle?: Lifecycle;
   /** Told what is being done, for people who wait. */
@@ -99,6 +101,7 @@ export function createHost(options: HostOptions): Host {
           router,
           transportTo: transportTo as (typeName: string) => Transport,
           jobs,
+          stuckSagas: options.stuckSagas,
         });
       });
       hosted = await allOrNone(begun, closeAll);

@@ -7,7 +7,7 @@ import { type Database, idempotencyMigrations, type Migration, migrate, sweepIde
 import { standardMetrics, type Telemetry } from '@souk/telemetry';
 import type { AnyDeps, AnyService } from './any-service.ts';
 import type { Jobs } from './jobs.ts';
-import type { ServiceOperators } from './service-operators.ts';
+import type { ServiceOperators, StuckTeller } from './service-operators.ts';
 
 export interface HostedServiceOptions {
   readonly service: AnyService;
@@ -20,6 +20,7 @@ export interface HostedServiceOptions {
   /** Finds the way to a service by its full protobuf name. */
   readonly transportTo: (typeName: string) => Transport;
   readonly jobs: Jobs;
+  readonly stuckSagas: StuckTeller | undefined;
 }
 
 /** One service at work in this process. */
@@ -45,7 +46,7 @@ export async function hostService(options: HostedServiceOptions): Promise<Hosted
   const stops: Array<() => Promise<void>> = [];
   const deps = {} as Writable<AnyDeps>;
   const messaging = messagingOf(options, deps);
-  const engine = engineOf(options);
+  const engine = engineOf(options, messaging);
   Object.assign(deps, {
     ...basicsOf(options, stops),
     events: messaging.publisher,
@@ -64,7 +65,7 @@ export async function hostService(options: HostedServiceOptions): Promise<Hosted
 
   return {
     name: service.name,
-    operators: operatorsOf(options, messaging),
+    operators: operatorsOf(options, messaging, engine),
     start: async () => {
       await messaging.start();
       await engine.start();
@@ -117,7 +118,7 @@ function basicsOf(options: HostedServiceOptions, stops: Array<() => Promise<void
 
 /** Handlers are made at the first event: they are given the dependencies, of which the publisher is a part. */
 function messagingOf(options: HostedServiceOptions, deps: AnyDeps): Messaging {
-  const { service, runtime, telemetry, db, bus } = options;
+  const { service, runtime, telemetry, db, bus, stuckSagas } = options;
   const subscriptions = service.consumes.map(({ schema, ordered, onDeadLetter, make }) => {
     let handler: EventHandler | undefined;
     const handle: EventHandler = (ctx, event, delivery) => {
@@ -132,17 +133,32 @@ function messagingOf(options: HostedServiceOptions, deps: AnyDeps): Messaging {
     bus,
     runtime,
     telemetry,
-    publishes: service.publishes,
+    publishes: service.sagas.length > 0 ? [...service.publishes, ...(stuckSagas?.publishes ?? [])] : service.publishes,
     subscriptions,
   });
 }
 
-const operatorsOf = ({ service }: HostedServiceOptions, { deadLetters, control }: Messaging): ServiceOperators => ({
+const operatorsOf = (
+  { service }: HostedServiceOptions,
+  { deadLetters, control }: Messaging,
+  { admin }: SagaEngine<AnyDeps>,
+): ServiceOperators => ({
   service: service.name,
+  sagas: admin,
   hears: service.consumes.map(({ schema }) => eventRules(schema).type),
   deadLetters,
   consumer: control,
 });
 
-const engineOf = ({ service, runtime, telemetry, db }: HostedServiceOptions): SagaEngine<AnyDeps> =>
-  createSagaEngine<AnyDeps>({ db, runtime, telemetry, definitions: service.sagas as never });
+function engineOf(options: HostedServiceOptions, { publisher }: Messaging): SagaEngine<AnyDeps> {
+  const { service, runtime, telemetry, db, stuckSagas } = options;
+  return createSagaEngine<AnyDeps>({
+    db,
+    runtime,
+    telemetry,
+    definitions: service.sagas as never,
+    ...(stuckSagas !== undefined && {
+      onStuck: (tx, notice) => stuckSagas.tell(publisher, tx, { ...notice, service: service.name }),
+    }),
+  });
+}

@@ -2,4 +2,4 @@ export type { AnyService } from './any-service.ts';
 export { hostErrors } from './errors.ts';
 export { createHost, type Host, type HostOptions } from './host.ts';
 export { createHttpServer, type HttpHandler, type HttpServer, type HttpServerOptions } from './http-server.ts';
-export type { ServiceOperators } from './service-operators.ts';
+export type { ServiceOperators, StuckTeller } from './service-operators.ts';

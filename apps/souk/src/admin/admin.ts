@@ -1,11 +1,13 @@
 import { DeadLetterAdminService } from '@souk/contracts/admin/v1/dead_letters';
 import { JobAdminService } from '@souk/contracts/admin/v1/jobs';
+import { SagaAdminService } from '@souk/contracts/admin/v1/sagas';
 import type { Host } from '@souk/host';
 import type { Runtime } from '@souk/kernel';
 import type { Telemetry } from '@souk/telemetry';
 import { deadLetterHandlers } from './dead-letters.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { createJobs } from './jobs.ts';
+import { sagaHandlers } from './sagas.ts';
 
 /** The operators' door: what they see of all services of this process, and what they can do to it. */
 export interface Admin {
@@ -23,5 +25,6 @@ export function serveAdmin(init: {
   const jobs = createJobs({ runtime, log: telemetry.log });
   host.router.add(JobAdminService, jobHandlers(jobs), { telemetry });
   host.router.add(DeadLetterAdminService, deadLetterHandlers(host.operators, jobs), { telemetry });
+  host.router.add(SagaAdminService, sagaHandlers({ operators: host.operators, jobs, runtime }), { telemetry });
   return { stop: jobs.stop };
 }

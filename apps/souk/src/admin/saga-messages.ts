@@ -12,13 +12,13 @@ import {
   SagaStep_Kind as StepKind,
   SagaStep_State as StepState,
 } from '@souk/contracts/admin/v1/sagas';
-import type { Json, SagaEvent, SagaStatus } from '@souk/saga';
-import type { SagaActionName, SagaLine } from './saga-port.ts';
+import type { Json, SagaAction, SagaEvent, SagaLine, SagaStatus } from '@souk/saga';
+
 import { bodyOf, stepsOf } from './saga-steps.ts';
 import { dateField, jsonField, timeField } from './saga-values.ts';
 
 /** The contract says "give up" where the journal says "terminate". */
-const ACTIONS: readonly (readonly [ActionKind, SagaActionName])[] = [
+const ACTIONS: readonly (readonly [ActionKind, SagaAction['action']])[] = [
   [ActionKind.RETRY, 'retry'],
   [ActionKind.SKIP, 'skip'],
   [ActionKind.EDIT, 'edit'],
@@ -30,7 +30,7 @@ const ACTIONS: readonly (readonly [ActionKind, SagaActionName])[] = [
 ];
 
 /** The contract allows no other. */
-export const actionName = (kind: ActionKind): SagaActionName =>
+export const actionName = (kind: ActionKind): SagaAction['action'] =>
   (ACTIONS.find(([one]) => one === kind) as (typeof ACTIONS)[number])[1];
 
 const actionKind = (name: unknown): ActionKind =>
@@ -56,6 +56,7 @@ export const sagaMessage = (service: string, saga: SagaLine): MessageInitShape<t
   ...dateField('wakeAt', saga.wakeAt),
   ...dateField('deadlineAt', saga.deadlineAt),
   owner: saga.owner ?? '',
+  parent: saga.parent ?? '',
 });
 
 const errorMessage = (error: object): MessageInitShape<typeof SagaErrorSchema> => {

@@ -1,10 +1,10 @@
 import type { Runtime } from '@souk/kernel';
+import type { SagaAction } from '@souk/saga';
 import { appErrors } from '../errors.ts';
-import type { SagaActionName } from './saga-port.ts';
 
 /** Exactly these sagas, as they were. */
 export interface SagaPreview {
-  readonly action: SagaActionName;
+  readonly action: SagaAction['action'];
   readonly sagas: readonly { readonly service: string; readonly id: string; readonly seq: number }[];
 }
 

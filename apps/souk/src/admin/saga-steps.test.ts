@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SagaStep_State as State } from '@souk/contracts/admin/v1/sagas';
-import type { Json, SagaEvent } from '@souk/saga';
+import type { Json, SagaEvent, SagaLine } from '@souk/saga';
 import { detailsMessage } from './saga-messages.ts';
-import type { SagaLine } from './saga-port.ts';
 import { stepsOf } from './saga-steps.ts';
 
 const SHAPE =
@@ -12,7 +11,7 @@ const SHAPE =
 const saga = (more: Partial<SagaLine>): SagaLine => ({
   ...{ id: 'o1', name: 'place-order', version: 1, status: 'RUNNING', direction: 'forward', step: undefined, seq: 1 },
   ...{ error: undefined, key: undefined, tenant: undefined, startedAt: new Date(0), updatedAt: new Date(0) },
-  ...{ wakeAt: undefined, deadlineAt: undefined, owner: undefined },
+  ...{ wakeAt: undefined, deadlineAt: undefined, owner: undefined, parent: undefined, claims: 0 },
   ...more,
 });
 const journal = (...records: [kind: string, step?: string | undefined, body?: Json][]): SagaEvent[] =>

@@ -1,7 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { SagaStep_Kind as Kind, type SagaStepSchema, SagaStep_State as State } from '@souk/contracts/admin/v1/sagas';
-import type { Json, SagaEvent } from '@souk/saga';
-import type { SagaLine } from './saga-port.ts';
+import type { Json, SagaEvent, SagaLine } from '@souk/saga';
 import { jsonField, timeField } from './saga-values.ts';
 
 type StepMessage = MessageInitShape<typeof SagaStepSchema>;

@@ -12,15 +12,15 @@ import {
   Saga_Status as Status,
 } from '@souk/contracts/admin/v1/sagas';
 import { defineErrors, rootContext, silentLogger, virtualRuntime } from '@souk/kernel';
+import type { SagaAction, SagaLine } from '@souk/saga';
 import { createJobs } from './jobs.ts';
-import type { SagaActRequest, SagaLine, SagaPort } from './saga-port.ts';
-import { sagaHandlers } from './sagas.ts';
+import { type SagasOf, sagaHandlers } from './sagas.ts';
 
 const refusals = defineErrors('FAKE', {
   REFUSED: { code: 'failed_precondition', text: 'it has changed' },
 });
 
-const line = (id: string, updatedAt: number, more: Partial<SagaLine> = {}): SagaLine => ({
+const line = (id: string, startedAt: number, more: Partial<SagaLine> = {}): SagaLine => ({
   id,
   name: 'place-order',
   version: 1,
@@ -28,20 +28,22 @@ const line = (id: string, updatedAt: number, more: Partial<SagaLine> = {}): Saga
   direction: 'forward',
   step: 'capture',
   seq: 7,
-  error: { step: 'capture', code: 'failed_precondition', reason: 'PAYMENTS_HOLD_EXPIRED' },
+  error: { code: 'failed_precondition', reason: 'PAYMENTS_HOLD_EXPIRED' },
   key: undefined,
   tenant: undefined,
-  startedAt: new Date(0),
-  updatedAt: new Date(updatedAt),
+  parent: undefined,
+  startedAt: new Date(startedAt),
+  updatedAt: new Date(0),
   wakeAt: undefined,
   deadlineAt: undefined,
   owner: undefined,
+  claims: 0,
   ...more,
 });
 
-/** Sagas in memory, the last changed first. */
-function fake(sagas: readonly SagaLine[], acts: SagaActRequest[]): SagaPort {
-  const sorted = sagas.toSorted((a, b) => b.updatedAt.getTime() - a.updatedAt.getTime());
+/** Sagas in memory, newest first. */
+function fake(sagas: readonly SagaLine[], acts: SagaAction[]): SagasOf['sagas'] {
+  const sorted = sagas.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime());
   return {
     list: async (_ctx, { status }, { limit, after }) => {
       const matching = sorted.filter((one) => status === undefined || one.status === status);
@@ -63,7 +65,7 @@ function fake(sagas: readonly SagaLine[], acts: SagaActRequest[]): SagaPort {
 
 function setUp() {
   const runtime = virtualRuntime();
-  const acts: SagaActRequest[] = [];
+  const acts: SagaAction[] = [];
   const orders = fake([line('o1', 10), line('o2', 30), line('o3', 50, { status: 'COMPLETED' }), line('both', 5)], acts);
   const returns = fake([line('r1', 20), line('r2', 40), line('both', 6)], acts);
   const jobs = createJobs({ runtime, log: silentLogger });
@@ -75,7 +77,7 @@ function setUp() {
   return { runtime, acts, jobs, ctx, handlers: sagaHandlers({ operators, jobs, runtime }) };
 }
 
-test('sagas of all services are one list, the last changed first, page by page', async () => {
+test('sagas of all services are one list, newest first, page by page', async () => {
   const { handlers, ctx } = setUp();
   const seen: (string | undefined)[] = [];
   let pageToken = '';

@@ -3,21 +3,20 @@ import { type Value, ValueSchema } from '@bufbuild/protobuf/wkt';
 import { type ListSagasRequest, type SagaAdminService, Saga_Status as Status } from '@souk/contracts/admin/v1/sagas';
 import { type Context, fromUnknown, type Runtime } from '@souk/kernel';
 import type { Handlers } from '@souk/rpc';
-import type { Json } from '@souk/saga';
+import type { Json, SagaAction, SagaAdmin, SagaFilter, SagaLine } from '@souk/saga';
 import { actorOf, pageSize } from '@souk/service';
 import { appErrors } from '../errors.ts';
 import { jobMessage } from './job-handlers.ts';
 import type { JobProgress, Jobs } from './jobs.ts';
 import { mergedPage } from './merged-page.ts';
 import { actionName, detailsMessage, sagaMessage, statusName } from './saga-messages.ts';
-import type { SagaActRequest, SagaChoice, SagaLine, SagaPort } from './saga-port.ts';
 import { createSagaPreviews, type SagaPreview } from './saga-previews.ts';
 import { chosen, durationMs, given } from './services.ts';
 
 /** The sagas of one service. */
 export interface SagasOf {
   readonly service: string;
-  readonly sagas: SagaPort;
+  readonly sagas: Pick<SagaAdmin, 'list' | 'count' | 'show' | 'act'>;
 }
 
 interface Found {
@@ -49,7 +48,7 @@ export function sagaHandlers(init: {
           cursor,
         })),
     }));
-    return mergedPage('sagas', sources, { pageToken, size, before: lastChangedFirst });
+    return mergedPage('sagas', sources, { pageToken, size, before: newestFirst });
   };
 
   /** @throws APP_NO_SAGA, APP_SAGA_TWICE, APP_NO_SERVICE */
@@ -91,7 +90,7 @@ export function sagaHandlers(init: {
 
     actOnSaga: async (ctx, request) => {
       const { service, sagas } = await find(ctx, request.id, request.service);
-      const act: SagaActRequest = {
+      const act: SagaAction = {
         id: request.id,
         action: actionName(request.action),
         actor: actorOf(ctx),
@@ -168,11 +167,11 @@ export function sagaHandlers(init: {
   }
 }
 
-const lastChangedFirst = (a: Found, b: Found): number =>
-  b.saga.updatedAt.getTime() - a.saga.updatedAt.getTime() ||
+const newestFirst = (a: Found, b: Found): number =>
+  b.saga.startedAt.getTime() - a.saga.startedAt.getTime() ||
   (`${a.service} ${a.saga.id}` < `${b.service} ${b.saga.id}` ? 1 : -1);
 
-const choiceOf = (request: ListSagasRequest): SagaChoice => ({
+const choiceOf = (request: ListSagasRequest): SagaFilter & { readonly olderThanMs: number | undefined } => ({
   status: statusName(request.status),
   name: given(request.name),
   version: request.definitionVersion || undefined,
@@ -186,9 +185,9 @@ const choiceOf = (request: ListSagasRequest): SagaChoice => ({
 const jsonOf = (value: Value | undefined): Json | undefined =>
   value === undefined ? undefined : (toJson(ValueSchema, value) as Json);
 
-function effectOf({ action, id, step, force }: SagaActRequest, saga: SagaLine): string {
+function effectOf({ action, id, step, force }: SagaAction, saga: SagaLine): string {
   const at = step ?? saga.step ?? 'what it is at';
-  const effects: Readonly<Record<SagaActRequest['action'], string>> = {
+  const effects: Readonly<Record<SagaAction['action'], string>> = {
     retry: `${id} tries ${at} again`,
     skip: `${id} takes ${at} as ${saga.direction === 'backward' ? 'needing no undo' : 'done'} and goes on`,
     edit: `${id} tries ${at} with another input, under a new key`,

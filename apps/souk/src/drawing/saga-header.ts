@@ -39,6 +39,7 @@ export function headerOf(
     endedMs === undefined ? deadline(saga.deadlineAt, nowMs) : '',
     saga.owner === '' ? '' : `owned by ${saga.owner}`,
     saga.key === '' || saga.key === saga.id ? '' : `about ${saga.key}`,
+    saga.parent === '' ? '' : `part of ${saga.parent}`,
     saga.tenant === '' ? '' : `of ${saga.tenant}`,
     `journal ${saga.seq}`,
   ].filter((fact) => fact !== '');

@@ -19,7 +19,7 @@ const LARGEST_PAGE = 100;
 
 export const listCommand: Command = {
   name: NAME,
-  summary: 'List sagas, those that changed last first',
+  summary: 'List sagas, newest first',
   usage: '[--status STUCK] [--service <service>] [--name <saga>] … [--json]',
   help: [...filterHelp, ['--limit <n>', `At most this many. Default: ${DEFAULT_LIMIT}.`], ...operatorHelp],
   options: { ...filterOptions, ...operatorOptions, limit: { type: 'string' } },

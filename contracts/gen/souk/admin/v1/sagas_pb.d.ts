@@ -63,7 +63,7 @@ export declare type Saga = Message<"souk.admin.v1.Saga"> & {
   direction: Saga_Direction;
 
   /**
-   * The step it is at, or stuck on.
+   * The step it rests at or is stuck on; empty while a worker is at it and when it has ended.
    *
    * @generated from field: string step = 7;
    */
@@ -131,6 +131,13 @@ export declare type Saga = Message<"souk.admin.v1.Saga"> & {
    * @generated from field: google.protobuf.Timestamp deadline_at = 16;
    */
   deadlineAt?: Timestamp | undefined;
+
+  /**
+   * The saga that waits for its end; empty where none does.
+   *
+   * @generated from field: string parent = 17;
+   */
+  parent: string;
 };
 
 /**
@@ -798,7 +805,7 @@ export declare type ListSagasRequest = Message<"souk.admin.v1.ListSagasRequest">
   definitionVersion: number;
 
   /**
-   * Only those at, or stuck on, this step.
+   * Only those that rest at, or are stuck on, this step.
    *
    * @generated from field: string step = 5;
    */
@@ -860,7 +867,7 @@ export declare const ListSagasRequestSchema: GenMessage<ListSagasRequest>;
  */
 export declare type ListSagasResponse = Message<"souk.admin.v1.ListSagasResponse"> & {
   /**
-   * The sagas, those that changed last first.
+   * The sagas, newest first.
    *
    * @generated from field: repeated souk.admin.v1.Saga sagas = 1;
    */
@@ -901,7 +908,7 @@ export declare type CountSagasRequest = Message<"souk.admin.v1.CountSagasRequest
 export declare const CountSagasRequestSchema: GenMessage<CountSagasRequest>;
 
 /**
- * How many sagas there are.
+ * How many sagas have not ended.
  *
  * @generated from message souk.admin.v1.CountSagasResponse
  */
@@ -1228,7 +1235,7 @@ export declare const ActOnSagasRequestSchema: GenMessage<ActOnSagasRequest>;
  */
 export declare const SagaAdminService: GenService<{
   /**
-   * Sagas of all services, those that changed last first.
+   * Sagas of all services, newest first.
    *
    * @generated from rpc souk.admin.v1.SagaAdminService.ListSagas
    */
@@ -1238,7 +1245,7 @@ export declare const SagaAdminService: GenService<{
     output: typeof ListSagasResponseSchema;
   },
   /**
-   * How many sagas there are, by service, definition and status.
+   * How many sagas have not ended, by service, definition and status.
    *
    * @generated from rpc souk.admin.v1.SagaAdminService.CountSagas
    */
