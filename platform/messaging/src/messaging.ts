@@ -109,7 +109,10 @@ export function createMessaging(init: MessagingInit): Messaging {
     countsDeliveries: bus.can.countsDeliveries,
   });
   // A bus that remembers keeps events itself; another would hold up its publishers, so what comes is put aside.
+  let isPaused = false;
   const setPaused = (paused: boolean): void => {
+    if (paused === isPaused) return;
+    isPaused = paused;
     consumer.setPaused(paused);
     if (!bus.can.durable) return;
     if (paused) subscription?.pause();

@@ -61,7 +61,7 @@ export function decodeRequest(
   bytes: Uint8Array,
   signal?: AbortSignal,
 ): { readonly ctx: Context; readonly body: Uint8Array } {
-  const { head, body } = unframe<RequestHead>(bytes);
+  const { head, body } = unframe<RequestHead>(bytes, isRequest);
   const ctx = rootContext({
     runtime,
     signal,
@@ -98,7 +98,7 @@ export async function answer(
 
 /** @returns the body of the answer @throws the SoukError that the responder threw, MESSAGING_BAD_FRAME */
 export function decodeReply(bytes: Uint8Array): Uint8Array {
-  const { head, body } = unframe<ReplyHead>(bytes);
+  const { head, body } = unframe<ReplyHead>(bytes, (one) => one.ok === true || (one.ok === false && isProblem(one)));
   if (head.ok) return body;
   throw errorOf(head);
 }
@@ -168,12 +168,33 @@ function frame(head: RequestHead | ReplyHead, body: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), body]);
 }
 
-function unframe<THead>(bytes: Uint8Array): { readonly head: THead; readonly body: Uint8Array } {
+type Fields = Readonly<Record<string, unknown>>;
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+
+const isRequest = ({ traceparent, roles, deadline }: Fields): boolean =>
+  isText(traceparent) && Array.isArray(roles) && (deadline === undefined || Number.isFinite(deadline));
+
+const isProblem = ({ reason, message, retry }: Fields): boolean =>
+  isText(reason) && isText(message) && isText((retry as Fields | undefined)?.kind);
+
+/** @throws MESSAGING_BAD_FRAME when it is not ours */
+function unframe<THead>(
+  bytes: Uint8Array,
+  isOurs: (head: Fields) => boolean,
+): { readonly head: THead; readonly body: Uint8Array } {
   const end = bytes.indexOf(NEWLINE);
+  const head = parse(Buffer.from(bytes.subarray(0, end < 0 ? bytes.length : end)).toString('utf8'));
+  if (head === undefined || !isOurs(head)) throw messagingErrors.BAD_FRAME({ bytes: bytes.length });
+  return { head: head as THead, body: end < 0 ? new Uint8Array() : new Uint8Array(bytes.slice(end + 1)) };
+}
+
+function parse(text: string): Fields | undefined {
   try {
-    const head = JSON.parse(Buffer.from(bytes.subarray(0, end < 0 ? bytes.length : end)).toString('utf8'));
-    return { head, body: end < 0 ? new Uint8Array() : new Uint8Array(bytes.slice(end + 1)) };
-  } catch (cause) {
-    throw messagingErrors.BAD_FRAME({ bytes: bytes.length }, { cause });
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Fields) : undefined;
+  } catch {
+    // What is not JSON is not a head.
+    return undefined;
   }
 }
