@@ -1,13 +1,15 @@
 import type { Context, Runtime } from '@souk/kernel';
 import type { Database, Sql, Transaction } from '@souk/store';
 import { createAllReader, type EventReader } from './all-reader.ts';
-import { type Append, type AppendResult, prepare } from './append.ts';
+import { type Append, type AppendResult, type Prepared, prepare } from './append.ts';
 import { meaningOf, resultOf, sendAppends } from './append-statement.ts';
 import { type Appender, createAppender } from './appender.ts';
 import { eventStoreErrors } from './errors.ts';
 import type { RecordedEvent } from './event.ts';
+import type { Shredder } from './shredder.ts';
 import { createStreamLocks } from './stream-lock.ts';
 import { createStreamReader, type ReadOptions, type StreamReader } from './stream-reader.ts';
+import type { UpcasterChain } from './upcaster.ts';
 
 /** Streams of events in a service's own database. */
 export interface EventStore extends EventReader, StreamReader {
@@ -42,21 +44,55 @@ export interface EventStoreOptions {
   readonly runtime: Runtime;
   /** Named in the metadata of events. */
   readonly service?: string;
+  /** Make older events what they would be today, whenever they are read. */
+  readonly upcasters?: UpcasterChain;
+  /** Encrypts personal data. */
+  readonly shredder?: Shredder;
 }
 
-export function createEventStore({ runtime, service }: EventStoreOptions): EventStore {
+export function createEventStore({ runtime, service, upcasters, shredder }: EventStoreOptions): EventStore {
   const locks = createStreamLocks();
   const appenders = new WeakMap<Database, Appender>();
-  const preparing = { runtime, service, schemaVersionOf: () => 1 };
-  const present = async <T>(_sql: Sql, events: T): Promise<T> => events;
+  const preparing = { runtime, service, schemaVersionOf: upcasters?.versionOf ?? (() => 1) };
+
+  const present = async (sql: Sql, events: readonly RecordedEvent[]): Promise<readonly RecordedEvent[]> => {
+    const personal = events.find(({ metadata }) => metadata.personal !== undefined);
+    if (personal === undefined) return upcasters?.apply(events) ?? events;
+    if (shredder === undefined) throw eventStoreErrors.SHREDDER_MISSING({ type: personal.type });
+    const readable = await shredder.decrypt(sql, events);
+    return upcasters?.apply(readable) ?? readable;
+  };
   const streams = createStreamReader(present);
+
+  const encrypted = async (sql: Sql, append: Append): Promise<Append> => {
+    if (shredder === undefined) return append;
+    // What is stored is in lower case, and the ciphertext is bound to it.
+    const identified = append.events.map((event) => ({
+      ...event,
+      id: (event.id ?? runtime.ids.uuid()).toLowerCase(),
+    }));
+    const { events, fields } = await shredder.encrypt(sql, identified);
+    return { ...append, events, metadata: { ...append.metadata, personal: fields } };
+  };
+
+  const prepareIn = async (sql: Sql, ctx: Context, append: Append): Promise<Prepared> => {
+    if (!isPersonal(append)) return prepare(preparing, ctx, append);
+    // Refused before a key is made.
+    const { givenIds } = prepare(preparing, ctx, append);
+    return { ...prepare(preparing, ctx, await encrypted(sql, append)), givenIds };
+  };
+
+  const isPersonal = ({ events }: Append): boolean => shredder?.concerns(events) ?? false;
 
   const appendAll = async (tx: Transaction, appends: readonly Append[]): Promise<AppendResult[]> => {
     if (appends.length === 0) return [];
-    const prepared = appends.map((append) => prepare(preparing, tx.ctx, append));
-    const names = prepared.map(({ stream }) => stream);
+    const names = appends.map(({ stream }) => stream);
     const twice = names.find((name, index) => names.indexOf(name) !== index);
     if (twice !== undefined) throw eventStoreErrors.INVALID_APPEND({ stream: twice, why: 'it is there twice' });
+    // A new subject's key is a write: the streams come before it.
+    if (appends.some(isPersonal)) locks.defer(tx, names);
+    const prepared: Prepared[] = [];
+    for (const append of appends) prepared.push(await prepareIn(tx, tx.ctx, append));
     const sending = prepared.map((one) => ({ ...one, locked: locks.holds(tx, one.stream) }));
     const happened = new Date(runtime.clock.now());
     const outcomes = await sendAppends(tx, sending, happened, { wait: true, whole: true }).catch((thrown: unknown) => {
@@ -77,7 +113,7 @@ export function createEventStore({ runtime, service }: EventStoreOptions): Event
     appendAlone: async (db, ctx, append) => {
       const appender = appenders.get(db) ?? createAppender({ db, runtime });
       appenders.set(db, appender);
-      return appender.append(ctx, prepare(preparing, ctx, append));
+      return appender.append(ctx, await prepareIn(db.at(ctx), ctx, append));
     },
     lockStreams: (tx, names) => locks.lock(tx, names),
     readForUpdate: (tx, stream, options) => {

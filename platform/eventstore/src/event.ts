@@ -14,6 +14,8 @@ export interface EventMetadata {
   readonly tenant?: string;
   /** The service that appended it. Taken from the store when left out. */
   readonly service?: string;
+  /** Fields of the data that are encrypted. Set by the store. */
+  readonly personal?: readonly string[];
 }
 
 /** An event to be appended. */

@@ -1,10 +1,17 @@
 export type { EventReader, Page, ReadAllOptions } from './all-reader.ts';
 export type { Append, AppendResult, ExpectedVersion } from './append.ts';
 export { type Appender, createAppender } from './appender.ts';
+export { checkEpoch, type EpochChange, type EpochCheck } from './epoch.ts';
 export { eventStoreErrors } from './errors.ts';
 export type { EventMetadata, NewEvent, RecordedEvent, StoredEvent } from './event.ts';
 export { createEventStore, type EventStore, type EventStoreOptions } from './event-store.ts';
 export { type Decider, fold } from './fold.ts';
+export { type CommandOptions, type Handled, handle, handleAlone } from './handle.ts';
+export { createHorizonWatch, type Horizon, type HorizonWatch } from './horizon.ts';
 export { eventStoreMigrations } from './migrations.ts';
 export { comparePositions, decodePosition, encodePosition, type Position, START } from './position.ts';
-export type { ReadOptions, StreamReader } from './stream-reader.ts';
+export { createShredder, FORGOTTEN, type PersonalData, type Shredder, type ShredderOptions } from './shredder.ts';
+export { createSnapshots, type Fold, type Loaded, type Snapshots } from './snapshot.ts';
+export type { PageOptions, ReadOptions, StreamPage, StreamReader } from './stream-reader.ts';
+export type { KeyEncryptionKeys } from './subject-keys.ts';
+export { createUpcasters, type Upcasted, type Upcaster, type UpcasterChain, type Upcasters } from './upcaster.ts';

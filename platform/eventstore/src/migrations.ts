@@ -49,4 +49,30 @@ export const eventStoreMigrations: readonly Migration[] = [
     id: 'eventstore/0003-append',
     sql: APPEND_FUNCTION,
   },
+  {
+    id: 'eventstore/0004-snapshots',
+    sql: `
+      CREATE TABLE souk.es_snapshot (
+        stream text NOT NULL,
+        fold text NOT NULL,
+        hash text NOT NULL,
+        version bigint NOT NULL CHECK (version > 0),
+        state jsonb NOT NULL,
+        at timestamptz NOT NULL,
+        PRIMARY KEY (stream, fold)
+      );`,
+  },
+  {
+    id: 'eventstore/0005-subjects',
+    // A forgotten subject keeps its row, without a key: nobody can make it a new one by accident.
+    sql: `
+      CREATE TABLE souk.es_subject_key (
+        subject text PRIMARY KEY,
+        key_id text NOT NULL,
+        wrapped bytea,
+        made_at timestamptz NOT NULL,
+        forgotten_at timestamptz,
+        CHECK ((wrapped IS NULL) = (forgotten_at IS NOT NULL))
+      );`,
+  },
 ];
