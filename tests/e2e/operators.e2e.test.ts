@@ -115,7 +115,7 @@ describe('a dead letter', () => {
     assert.equal(again.code, 1);
   });
 
-  test('is one of many that go with a filter, after a preview; a stale preview is refused', async () => {
+  test('is one of many that go with a filter, after a preview, and a filter alone is refused', async () => {
     shop.setDeaf(true);
     const ids = [await order(), await order(), await order()];
     await eventually(async () => assert.equal((await letters()).length, 3));

@@ -1,5 +1,6 @@
 import { DeadLetterAdminService } from '@souk/contracts/admin/v1/dead_letters';
 import { JobAdminService } from '@souk/contracts/admin/v1/jobs';
+import { ProjectionAdminService } from '@souk/contracts/admin/v1/projections';
 import { SagaAdminService } from '@souk/contracts/admin/v1/sagas';
 import type { Host } from '@souk/host';
 import type { Runtime } from '@souk/kernel';
@@ -7,6 +8,7 @@ import type { Telemetry } from '@souk/telemetry';
 import { deadLetterHandlers } from './dead-letters.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { createJobs } from './jobs.ts';
+import { noProjections, projectionHandlers } from './projections.ts';
 import { sagaHandlers } from './sagas.ts';
 
 /** The operators' door: what they see of all services of this process, and what they can do to it. */
@@ -26,5 +28,7 @@ export function serveAdmin(init: {
   host.router.add(JobAdminService, jobHandlers(jobs), { telemetry });
   host.router.add(DeadLetterAdminService, deadLetterHandlers(host.operators, jobs), { telemetry });
   host.router.add(SagaAdminService, sagaHandlers({ operators: host.operators, jobs, runtime }), { telemetry });
+  const projections = () => host.operators().map(({ service }) => ({ service, projections: noProjections }));
+  host.router.add(ProjectionAdminService, projectionHandlers(projections, jobs), { telemetry });
   return { stop: jobs.stop };
 }

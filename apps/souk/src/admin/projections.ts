@@ -43,6 +43,9 @@ export interface ProjectionsOf {
   readonly projections: ProjectionPort;
 }
 
+/** Of a service that keeps no read models of events. */
+export const noProjections: ProjectionPort = Object.freeze({ list: async () => [], rebuild: async () => {} });
+
 interface Found {
   readonly one: ProjectionsOf;
   readonly line: ProjectionLine;
