@@ -225,7 +225,7 @@ test('consumers that were deleted are made again', () =>
 test('a stream that was deleted is made again, and publishing waits for the other groups', () =>
   inWorld(async ({ bus, prefix }) => {
     const heard: number[] = [];
-    const [publisher, listener] = [bus({ recoverMs: 9000 }), bus()];
+    const [publisher, listener] = [bus({ recoverMs: 6000 }), bus()];
     listener.subscribe(hear((number) => void heard.push(number)));
     await listener.start();
     await publisher.start();

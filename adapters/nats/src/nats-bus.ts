@@ -26,6 +26,8 @@ interface NatsSession extends Session, Attachment {
 const CONNECT_MS = 5000;
 /** A peer that is silent for two of these is gone. */
 const PING_MS = 5000;
+/** A stream that is lost is noticed by everybody after so long, also by consumers that were not told. */
+const STREAM_CHECK_MS = 2000;
 /** JetStream's error code for a stream that may take no more. */
 const STREAM_FULL = 10077;
 
@@ -58,6 +60,16 @@ export function createNatsBus(options: NatsBusOptions): Bus {
     losses++;
   };
 
+  /** A time-out says nothing of the stream: the connection's own pings find out about the server. */
+  const checkStream = async ({ jsm, fail }: NatsSession, known: string): Promise<void> => {
+    try {
+      const { created } = await jsm.streams.info(prefix);
+      if (created !== known) fail(gone());
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.status === 404) fail(error);
+    }
+  };
+
   const gone = () => {
     const afterMs = Math.max(0, publishAtMs - runtime.clock.monotonicMs());
     return natsErrors.STREAM_GONE({ stream: prefix }, { afterMs });
@@ -86,6 +98,8 @@ export function createNatsBus(options: NatsBusOptions): Bus {
       for (const responder of responders) responder.attach(nc);
       requests.attach(nc);
       signal.throwIfAborted();
+      const checking = runtime.timers.every(STREAM_CHECK_MS, () => void checkStream(session, stream));
+      ended.finally(() => checking.cancel()).catch(() => {});
       return session;
     } catch (error) {
       await nc.close();

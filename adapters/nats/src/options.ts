@@ -26,7 +26,7 @@ export interface NatsBusOptions {
   readonly ackWaitMs?: number;
   /** Longest wait for the server's confirmation of a published event. @default 5000 */
   readonly publishMs?: number;
-  /** How long publishing waits after a stream was lost, so that all groups are back first: they may notice it only after 8 s of silence. @default 15000 */
+  /** How long publishing waits after a stream was lost, so that all groups are back first: they notice it after 2 s at most, and may need some seconds to connect. @default 15000 */
   readonly recoverMs?: number;
 }
 
