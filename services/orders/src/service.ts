@@ -14,7 +14,8 @@ import {
   ShipmentDispatchedSchema,
 } from '@souk/contracts/shipping/v1/events';
 import { UserDeletedSchema } from '@souk/contracts/users/v1/events';
-import { eventStoreMigrations } from '@souk/eventstore';
+import { checkEpoch, createHorizonWatch, eventStoreMigrations } from '@souk/eventstore';
+import { rootContext } from '@souk/kernel';
 import { on } from '@souk/messaging';
 import { defineService } from '@souk/service';
 import { ordersSettings } from './config.ts';
@@ -33,6 +34,22 @@ import { listOrders } from './usecases/list-orders.ts';
 import { listUserOrders } from './usecases/list-user-orders.ts';
 import { placeOrder } from './usecases/place-order.ts';
 import { updateOrderStatus } from './usecases/update-order-status.ts';
+
+const START_TIMEOUT_MS = 30_000;
+const WATCH_EVERY_MS = 5000;
+
+/** Before the first append: a database that was moved or restored counts its transactions anew. */
+async function watchEvents(deps: OrdersDeps): Promise<void> {
+  const { db, runtime, telemetry } = deps;
+  using ctx = rootContext({ runtime, log: deps.log, timeoutMs: START_TIMEOUT_MS });
+  await checkEpoch(db, ctx);
+  const horizon = createHorizonWatch({ db, runtime, telemetry });
+  deps.schedule({
+    name: 'watch-event-horizon',
+    everyMs: WATCH_EVERY_MS,
+    run: async (jobCtx) => void (await horizon.check(jobCtx)),
+  });
+}
 
 /** Orders: event-sourced, carried through stock, payment and delivery by the place-order saga. */
 export const orders = defineService({
@@ -59,14 +76,17 @@ export const orders = defineService({
   settings: ordersSettings,
   migrations: [...eventStoreMigrations, ...ordersMigrations],
   parts: createParts,
-  start: (deps) => ({
-    placeOrder: placeOrder(deps),
-    getOrder: getOrder(deps),
-    getOrderHistory: getOrderHistory(deps),
-    updateOrderStatus: updateOrderStatus(deps),
-    cancelOrder: cancelOrder(deps),
-    listUserOrders: listUserOrders(deps),
-    listOrders: listOrders(deps),
-    getUserStats: getUserStats(deps),
-  }),
+  start: async (deps) => {
+    await watchEvents(deps);
+    return {
+      placeOrder: placeOrder(deps),
+      getOrder: getOrder(deps),
+      getOrderHistory: getOrderHistory(deps),
+      updateOrderStatus: updateOrderStatus(deps),
+      cancelOrder: cancelOrder(deps),
+      listUserOrders: listUserOrders(deps),
+      listOrders: listOrders(deps),
+      getUserStats: getUserStats(deps),
+    };
+  },
 });
