@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Runtime, rootContext, systemRuntime } from '@souk/kernel';
-import { type Database, migrate } from '@souk/store';
+import { type Database, migrate, type Sql, storeErrors } from '@souk/store';
 import { testDatabase } from '../../../tests/support/database.ts';
 import { type FreshServer, freshServer } from '../../../tests/support/fresh-server.ts';
 import { checkEpoch, createEventStore, eventStoreMigrations, type Position, START } from './index.ts';
@@ -92,6 +92,21 @@ test('events of transactions that are still to come begin a new epoch, also wher
   await db.at(ctx).query('UPDATE souk.es_meta SET system_identifier = NULL, timeline = NULL');
   assert.deepEqual(await checkEpoch(db, ctx), { epoch: 2, changed: 'transactions' });
   assert.equal((await append(db, 's-0')).position.epoch, 2);
+  await db.close();
+  await on.close();
+});
+
+test('a role that may not ask where it is still sees events of transactions to come', async () => {
+  const on = await oldStore();
+  const db = await other.open('managed');
+  await restore(on.db, db);
+  const denied = storeErrors.ACCESS_DENIED({ sqlState: '42501' });
+  const deny = (sql: Sql): Sql => ({
+    query: (text, values) => (text.includes('pg_control_system') ? Promise.reject(denied) : sql.query(text, values)),
+  });
+  const managed: Database = { ...db, at: (one) => deny(db.at(one)) };
+  assert.deepEqual(await checkEpoch(managed, ctx), { epoch: 2, changed: 'transactions' });
+  assert.deepEqual(await checkEpoch(managed, ctx), { epoch: 2, changed: undefined });
   await db.close();
   await on.close();
 });
