@@ -190,7 +190,7 @@ test('what was handled before a close is not delivered again, and what was not i
     const leaving = bus({ ackWaitMs: 10_000 });
     leaving.subscribe(
       hear(async (number) => {
-        await runtime.timers.sleep(5);
+        await runtime.timers.sleep(30);
         handled.push(number);
       }),
     );

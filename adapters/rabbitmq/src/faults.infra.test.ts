@@ -199,7 +199,7 @@ test('what was handled before a close is not delivered again, and what was not i
     const leaving = bus();
     leaving.subscribe(
       hear(async (number) => {
-        await runtime.timers.sleep(5);
+        await runtime.timers.sleep(30);
         handled.push(number);
       }),
     );
