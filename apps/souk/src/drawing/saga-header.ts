@@ -3,6 +3,8 @@ import {
   type SagaDetails,
   Saga_Direction as SagaDirection,
   Saga_Status as SagaStatus,
+  SagaStep_Kind as StepKind,
+  SagaStep_State as StepState,
 } from '@souk/contracts/admin/v1/sagas';
 import { fit, type Piece } from './line.ts';
 import type { Paint, Palette } from './palette.ts';
@@ -20,7 +22,7 @@ export const ENDED = [SagaStatus.COMPLETED, SagaStatus.COMPENSATED, SagaStatus.T
 
 /** Name and version, id, status, age, owner, deadline. */
 export function headerOf(
-  { saga }: SagaDetails,
+  { saga, steps }: SagaDetails,
   { width, nowMs, palette }: { readonly width: number; readonly nowMs: number; readonly palette: Palette },
 ): string[] {
   if (saga === undefined) return [];
@@ -32,11 +34,14 @@ export function headerOf(
   ];
   const startedMs = msOf(saga.startedAt) ?? nowMs;
   const endedMs = ENDED.includes(saga.status) ? msOf(saga.updatedAt) : undefined;
+  // Behind the point of no return, and on the way back, the deadline has no meaning any more.
+  const isCommitted = steps.some(({ kind, state }) => COMMITTED.includes(kind) && state !== StepState.OPEN);
+  const canTurn = endedMs === undefined && saga.direction === SagaDirection.FORWARD && !isCommitted;
   const facts = [
     `started ${dateAndTime(startedMs)}, ${span(nowMs - startedMs)} ago`,
     endedMs === undefined ? '' : `took ${span(endedMs - startedMs)}`,
     wakes(saga.wakeAt, nowMs),
-    endedMs === undefined ? deadline(saga.deadlineAt, nowMs) : '',
+    canTurn ? deadline(saga.deadlineAt, nowMs) : '',
     saga.owner === '' ? '' : `owned by ${saga.owner}`,
     saga.key === '' || saga.key === saga.id ? '' : `about ${saga.key}`,
     saga.parent === '' ? '' : `part of ${saga.parent}`,
@@ -48,6 +53,8 @@ export function headerOf(
     fit([[`${saga.service}: ${facts.join('; ')}`, dim]], width),
   ];
 }
+
+const COMMITTED = [StepKind.PIVOT, StepKind.RETRIABLE];
 
 function wakes(at: Timestamp | undefined, nowMs: number): string {
   const ms = msOf(at);

@@ -109,7 +109,7 @@ test('a stuck saga shows every step, each failed attempt, and what can be done a
     draw(stuck, 725_000, 140),
     `
 place-order@1  ord_01980c5e-7d2a-7b3c-9d4e-5f60718293a4  STUCK at capture-payment
-orders: started 2026-11-21 05:20:11 UTC, 12 min 5 s ago; deadline in 2 min 55 s; journal 10
+orders: started 2026-11-21 05:20:11 UTC, 12 min 5 s ago; journal 10
 
 ✓ check-user                 +12 ms       12 ms
 ✓ reserve-stock              +40 ms       28 ms
@@ -182,7 +182,14 @@ orders: started 2026-11-21 05:20:11 UTC, 1 min 30 s ago; took 800 ms; journal 8
 
 test('a step that waits says when it is tried again, and a pause says who held it and why', () => {
   const details = saga(
-    { status: 'WAITING', direction: 'FORWARD', step: 'reserve-stock', seq: 3, wakeAt: at(22_000), owner: '' },
+    {
+      status: 'WAITING',
+      direction: 'FORWARD',
+      step: 'reserve-stock',
+      seq: 3,
+      wakeAt: at(22_000),
+      deadlineAt: at(900_000),
+    },
     { 'check-user': 'DONE', 'reserve-stock': { state: 'CURRENT', retryAt: at(22_000) } },
     [
       started,
@@ -196,7 +203,7 @@ test('a step that waits says when it is tried again, and a pause says who held i
     draw(details, 14_000),
     `
 place-order@1  ord_01980c5e-7d2a-7b3c-9d4e-5f60718293a4  WAITING at reserve-stock
-orders: started 2026-11-21 05:20:11 UTC, 14.0 s ago; goes on in 8.0 s; journal 3
+orders: started 2026-11-21 05:20:11 UTC, 14.0 s ago; goes on in 8.0 s; deadline in 14 min 46 s; journal 3
 
 ✓ check-user                 +10 ms       10 ms
 ◌ reserve-stock             +11.1 s      11.0 s  12 attempts  tries again in 8.0 s
