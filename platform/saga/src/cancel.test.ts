@@ -128,3 +128,33 @@ test('a saga that waits for its next attempt is cancelled at once', async () => 
   assert.equal(world.status('s'), 'COMPENSATED');
   await world.during(engine.stop());
 });
+
+test('a cancellation of a saga whose pivot is in doubt is answered by what the pivot says in the end', async () => {
+  for (const answer of ['not-done', 'done'] as const) {
+    const world = sagaWorld();
+    const log: string[] = [];
+    const doubtful = saga<null, null>('doubtful', 1)
+      .step('reserve', { kind: 'compensatable', run: async () => {}, undo: async () => void log.push('release') })
+      .step('pay', {
+        kind: 'pivot',
+        retry: { firstDelayMs: 600_000, maxDelayMs: 600_000 },
+        run: (): Promise<void> => Promise.reject(shop.LOST()),
+        resolve: async () => answer,
+      })
+      .step('ship', { kind: 'retriable', run: async () => void log.push('ship') })
+      .define();
+    const engine = world.engine<null>([doubtful], null);
+    await world.during(engine.start());
+    await world.start(engine, doubtful, 's', null);
+    await world.runtime.advance(1_000);
+    assert.equal(world.status('s'), 'WAITING');
+    await world.tx((tx) => engine.sagas.cancel(tx, 's', { reason: 'too late?', actor: 'usr_1' }));
+    await world.runtime.advance(1_000);
+    assert.ok(!world.memory.kinds('s').includes('ACTION'), 'nobody knows yet');
+    await world.runtime.advance(660_000);
+    assert.deepEqual(log, answer === 'done' ? ['ship'] : ['release']);
+    assert.equal(world.status('s'), answer === 'done' ? 'COMPLETED' : 'COMPENSATED');
+    assert.ok(world.memory.kinds('s').includes('ACTION'));
+    await world.during(engine.stop());
+  }
+});

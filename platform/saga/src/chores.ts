@@ -15,6 +15,17 @@ export interface Chores {
 
 const STATEMENT_MS = 30_000;
 
+/** Of those that run, wait for a person, or are due for the longest time. One that sleeps is not late. */
+const OLDEST = `
+  /* oldest-saga */
+  SELECT min(o.created_at) AS oldest FROM (
+    SELECT created_at FROM souk.saga WHERE status = 'RUNNING'
+    UNION ALL
+    SELECT created_at FROM souk.saga WHERE status = 'STUCK'
+    UNION ALL
+    (SELECT created_at FROM souk.saga WHERE status IN ('READY', 'WAITING') AND wake_at <= clock_timestamp() ORDER BY wake_at LIMIT 1)
+  ) o`;
+
 export function createChores(init: {
   readonly db: Database;
   readonly root: Context;
@@ -61,9 +72,7 @@ export function createChores(init: {
 
   const measure = (): Promise<void> =>
     guarded('measure', async (ctx) => {
-      const { rows } = await db
-        .at(ctx)
-        .query<{ oldest: Date | null }>('SELECT min(created_at) AS oldest FROM souk.saga WHERE ended_at IS NULL');
+      const { rows } = await db.at(ctx).query<{ oldest: Date | null }>(OLDEST);
       const oldest = rows[0]?.oldest;
       telemetry.oldest(oldest ? Math.max(0, clock.now() - oldest.getTime()) / 1_000 : 0);
     });

@@ -20,10 +20,10 @@ ALTER TABLE souk.saga
 UPDATE souk.saga SET ended_at = updated_at WHERE status IN ('COMPLETED', 'COMPENSATED', 'TERMINATED');
 
 CREATE INDEX saga_created ON souk.saga (created_at, id);
-CREATE INDEX saga_open ON souk.saga (created_at) WHERE ended_at IS NULL;
 CREATE INDEX saga_key ON souk.saga (key) WHERE key IS NOT NULL;
 CREATE INDEX saga_error ON souk.saga (error_reason, created_at) WHERE error_reason IS NOT NULL;
-CREATE INDEX saga_resting ON souk.saga (status, name, step) WHERE status IN ('READY', 'WAITING', 'PAUSED', 'STUCK');
+CREATE INDEX saga_resting ON souk.saga (status, name, step) WHERE status IN ('PAUSED', 'STUCK');
+CREATE INDEX saga_waiting ON souk.saga (step, created_at) WHERE status = 'WAITING';
 CREATE INDEX saga_fair ON souk.saga (name, (coalesce(tenant, '')), wake_at) WHERE status IN ('READY', 'WAITING');
 CREATE INDEX saga_ended ON souk.saga (ended_at) WHERE ended_at IS NOT NULL;
 DROP INDEX souk.saga_stuck;
@@ -71,23 +71,31 @@ CREATE TABLE souk.saga_notice (
 );
 `;
 
-const START = `
-CREATE FUNCTION souk.saga_begin(start json) RETURNS boolean
+/** A saga that is there already has its first record, so that nothing has to be compared. */
+const BEGIN = `
+CREATE FUNCTION souk.saga_begin(starts json) RETURNS text[]
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  who text := start ->> 'owner';
+  begun text[];
 BEGIN
-  INSERT INTO souk.saga (id, name, version, shape, status, direction, owner, epoch, claims, seq, wake_at, key, tenant, parent, deadline_at)
-  VALUES (start ->> 'id', start ->> 'name', (start ->> 'version')::int4, start ->> 'shape', CASE WHEN who IS NULL THEN 'READY' ELSE 'RUNNING' END,
-          'forward', who, CASE WHEN who IS NULL THEN 0 ELSE 1 END, 0, 1, to_timestamp((start ->> 'wakeAt')::int8 / 1000.0),
-          start ->> 'key', start ->> 'tenant', start ->> 'parent', to_timestamp((start ->> 'deadlineAt')::int8 / 1000.0))
-  ON CONFLICT (id) DO NOTHING;
-  IF NOT FOUND THEN
-    RETURN false;
-  END IF;
-  INSERT INTO souk.saga_journal (saga_id, seq, kind, epoch, body)
-  VALUES (start ->> 'id', 1, (start #>> '{record,kind}')::int2, CASE WHEN who IS NULL THEN 0 ELSE 1 END, (start #> '{record,body}')::jsonb);
-  RETURN true;
+  WITH s AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(starts) AS x (id text, name text, version int4, shape text, owner text, "wakeAt" int8, key text,
+      tenant text, parent text, "deadlineAt" int8, record json)
+  ), i AS (
+    INSERT INTO souk.saga (id, name, version, shape, status, direction, owner, epoch, claims, seq, wake_at, key, tenant, parent, deadline_at)
+    SELECT s.id, s.name, s.version, s.shape, CASE WHEN s.owner IS NULL THEN 'READY' ELSE 'RUNNING' END, 'forward', s.owner,
+           CASE WHEN s.owner IS NULL THEN 0 ELSE 1 END, 0, 1, to_timestamp(s."wakeAt" / 1000.0), s.key, s.tenant, s.parent,
+           to_timestamp(s."deadlineAt" / 1000.0)
+      FROM s
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+  ), j AS (
+    INSERT INTO souk.saga_journal (saga_id, seq, kind, epoch, body)
+    SELECT s.id, 1, (s.record ->> 'kind')::int2, CASE WHEN s.owner IS NULL THEN 0 ELSE 1 END, (s.record -> 'body')::jsonb FROM s
+    ON CONFLICT DO NOTHING
+  )
+  SELECT coalesce(array_agg(i.id), '{}') INTO begun FROM i;
+  RETURN begun;
 END $$;
 `;
 
@@ -115,17 +123,23 @@ BEGIN
 END $$;
 `;
 
+/**
+ * One set at a time and not one saga at a time: a statement in a function costs more than the row it changes.
+ *
+ * Each row is looked up by its primary key and then changed where it lies (`ctid`): a join by id would read the whole index once per
+ * batch when the plan was made while the table was empty. A row that somebody else changes in between is not where it was, and is left.
+ */
 const WRITE = `
 DROP FUNCTION souk.saga_write(text, int8, json, int8);
 
 CREATE FUNCTION souk.saga_write(
-  me text, my_epoch int8, writes json, extend_ms int8, again boolean, now_at timestamptz, OUT live boolean, OUT accepted text[]
+  me text, my_epoch int8, extend_ms int8, again boolean, now_at timestamptz, starts json, writes json, records json, extras json,
+  OUT live boolean, OUT accepted text[]
 )
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-  w record;
   moved text[] := '{}';
-  child json;
+  e record;
 BEGIN
   accepted := '{}';
   IF extend_ms IS NULL THEN
@@ -139,67 +153,77 @@ BEGIN
     RETURN;
   END IF;
 
-  FOR w IN
-    SELECT x.*, coalesce(json_array_length(x.records), 0) AS many FROM json_to_recordset(writes)
-        AS x (id text, epoch int8, base int4, status text, direction text, wake int8, step text, "errorCode" text, "errorReason" text,
-              records json, consumed json, starts json, sends json, start json)
-  LOOP
-    IF w.start IS NOT NULL THEN
-      IF souk.saga_begin(w.start) OR again AND EXISTS (
-        SELECT FROM souk.saga g
-         WHERE g.id = w.id AND (w.start ->> 'owner' IS NULL OR g.owner = w.start ->> 'owner' AND g.epoch = 1 AND g.seq = 1)
-      ) THEN
-        accepted := accepted || w.id;
-      END IF;
-      CONTINUE;
+  IF starts IS NOT NULL THEN
+    accepted := souk.saga_begin(starts);
+    IF again THEN
+      accepted := accepted || ARRAY(
+        SELECT g.id FROM json_to_recordset(starts) AS s (id text, owner text) JOIN souk.saga g ON g.id = s.id
+         WHERE g.id <> ALL (accepted) AND (s.owner IS NULL OR g.owner = s.owner AND g.epoch = 1 AND g.seq = 1));
     END IF;
-    IF w.status = 'RUNNING' THEN
-      UPDATE souk.saga g
-         SET direction = w.direction, seq = w.base + w.many, updated_at = clock_timestamp(), claims = 0
-       WHERE g.id = w.id AND g.owner = me AND g.epoch = w.epoch AND g.seq = w.base;
-    ELSE
-      UPDATE souk.saga g
-         SET status = w.status, direction = w.direction, seq = w.base + w.many, updated_at = clock_timestamp(),
-             claims = CASE WHEN w.many > 0 THEN 0 ELSE g.claims END, owner = NULL,
-             wake_at = CASE WHEN w.status = 'WAITING' AND EXISTS (SELECT FROM souk.saga_signal n WHERE n.saga_id = w.id AND NOT n.taken)
-                            THEN least(now_at, to_timestamp(w.wake / 1000.0)) ELSE to_timestamp(w.wake / 1000.0) END,
-             step = w.step, error_code = w."errorCode", error_reason = w."errorReason",
-             ended_at = CASE WHEN w.status IN ('COMPLETED', 'COMPENSATED', 'TERMINATED') THEN now_at END
-       WHERE g.id = w.id AND g.owner = me AND g.epoch = w.epoch AND g.seq = w.base;
-    END IF;
-    IF FOUND THEN
-      moved := moved || w.id;
-      IF w.status = 'STUCK' THEN
+  END IF;
+  IF writes IS NULL THEN
+    RETURN;
+  END IF;
+
+  -- An owner means RUNNING.
+  WITH m AS (
+    UPDATE souk.saga g
+       SET status = w.status, direction = w.direction, seq = w.base + w.many, updated_at = clock_timestamp(),
+           claims = CASE WHEN w.many > 0 THEN 0 ELSE g.claims END,
+           owner = CASE WHEN w.status = 'RUNNING' THEN g.owner END,
+           wake_at = CASE WHEN w.status = 'RUNNING' THEN g.wake_at
+                          WHEN w.status = 'WAITING' AND EXISTS (SELECT FROM souk.saga_signal n WHERE n.saga_id = w.id AND NOT n.taken)
+                          THEN least(now_at, to_timestamp(w.wake / 1000.0))
+                          ELSE to_timestamp(w.wake / 1000.0) END,
+           step = CASE WHEN w.status = 'RUNNING' THEN g.step ELSE w.step END,
+           error_code = CASE WHEN w.status = 'RUNNING' THEN g.error_code ELSE w."errorCode" END,
+           error_reason = CASE WHEN w.status = 'RUNNING' THEN g.error_reason ELSE w."errorReason" END,
+           ended_at = CASE WHEN w.status IN ('COMPLETED', 'COMPENSATED', 'TERMINATED') THEN now_at END
+      FROM (SELECT x.*, (SELECT s.ctid FROM souk.saga s WHERE s.id = x.id) AS place
+              FROM json_to_recordset(writes) AS x (id text, epoch int8, base int4, many int4, status text, direction text, wake int8,
+                   step text, "errorCode" text, "errorReason" text)) w
+     WHERE g.ctid = w.place AND g.owner = me AND g.epoch = w.epoch AND g.seq = w.base
+    RETURNING g.id
+  )
+  SELECT coalesce(array_agg(m.id), '{}') INTO moved FROM m;
+
+  IF extras IS NOT NULL THEN
+    FOR e IN SELECT * FROM json_to_recordset(extras) AS x (id text, stuck json, consumed json, starts json, sends json) LOOP
+      CONTINUE WHEN NOT e.id = ANY (moved);
+      IF e.stuck IS NOT NULL THEN
         INSERT INTO souk.saga_notice (saga_id, name, version, step, error_code, error_reason)
-        SELECT g.id, g.name, g.version, w.step, w."errorCode", w."errorReason" FROM souk.saga g WHERE g.id = w.id;
+        SELECT g.id, g.name, g.version, g.step, g.error_code, g.error_reason FROM souk.saga g WHERE g.id = e.id;
       END IF;
-      IF json_array_length(w.consumed) > 0 THEN
-        UPDATE souk.saga_signal n SET taken = true FROM json_to_recordset(w.consumed) AS c (name text, "signalId" text)
-         WHERE n.saga_id = w.id AND n.name = c.name AND n.signal_id = c."signalId";
+      IF e.consumed IS NOT NULL THEN
+        UPDATE souk.saga_signal n SET taken = true FROM json_to_recordset(e.consumed) AS c (name text, "signalId" text)
+         WHERE n.saga_id = e.id AND n.name = c.name AND n.signal_id = c."signalId";
       END IF;
-      IF json_array_length(w.starts) > 0 THEN
-        FOR child IN SELECT * FROM json_array_elements(w.starts) LOOP
-          PERFORM souk.saga_begin(child);
-        END LOOP;
+      IF e.starts IS NOT NULL THEN
+        PERFORM souk.saga_begin(e.starts);
       END IF;
-      IF json_array_length(w.sends) > 0 THEN
-        PERFORM souk.saga_send(w.sends, now_at);
+      IF e.sends IS NOT NULL THEN
+        PERFORM souk.saga_send(e.sends, now_at);
       END IF;
-    -- A write whose answer was lost is sent again: its last record is there, with the epoch that only its owner had.
-    ELSIF w.many > 0 AND EXISTS (
-      SELECT FROM souk.saga_journal k WHERE k.saga_id = w.id AND k.seq = w.base + w.many AND k.epoch = w.epoch
-    ) THEN
-      accepted := accepted || w.id;
-    END IF;
-  END LOOP;
+    END LOOP;
+  END IF;
 
   -- A saga is in a batch once, so its records are those of its one write.
-  IF cardinality(moved) > 0 THEN
+  IF cardinality(moved) = json_array_length(writes) THEN
     INSERT INTO souk.saga_journal (saga_id, seq, kind, step, attempt, epoch, body)
-    SELECT x.id, r.seq, r.kind, r.step, r.attempt, x.epoch, r.body
-      FROM json_to_recordset(writes) AS x (id text, epoch int8, records json),
-           json_to_recordset(x.records) AS r (seq int4, kind int2, step text, attempt int4, body jsonb)
-     WHERE x.epoch IS NOT NULL AND x.id = ANY (moved);
+    SELECT r.id, r.seq, r.kind, r.step, r.attempt, r.epoch, r.body
+      FROM json_to_recordset(records) AS r (id text, seq int4, kind int2, step text, attempt int4, epoch int8, body jsonb);
+  ELSE
+    INSERT INTO souk.saga_journal (saga_id, seq, kind, step, attempt, epoch, body)
+    SELECT r.id, r.seq, r.kind, r.step, r.attempt, r.epoch, r.body
+      FROM json_to_recordset(records) AS r (id text, seq int4, kind int2, step text, attempt int4, epoch int8, body jsonb)
+     WHERE r.id = ANY (moved);
+    -- A write whose answer was lost is sent again: its last record is there, with the epoch that only its owner had.
+    IF again THEN
+      accepted := accepted || ARRAY(
+        SELECT w.id FROM json_to_recordset(writes) AS w (id text, epoch int8, base int4, many int4)
+         WHERE w.many > 0 AND w.id <> ALL (moved) AND EXISTS (
+           SELECT FROM souk.saga_journal k WHERE k.saga_id = w.id AND k.seq = w.base + w.many AND k.epoch = w.epoch));
+    END IF;
   END IF;
   accepted := accepted || moved;
 END $$;
@@ -318,4 +342,4 @@ BEGIN
 END $$;
 `;
 
-export const SIGNALS_AND_ACTIONS = TABLES + START + SIGNAL + WRITE + CLAIM + ORPHANS;
+export const SIGNALS_AND_ACTIONS = TABLES + BEGIN + SIGNAL + WRITE + CLAIM + ORPHANS;

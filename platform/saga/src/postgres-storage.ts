@@ -1,5 +1,6 @@
 import type { Context } from '@souk/kernel';
 import type { Database } from '@souk/store';
+import { jsonList } from './encode-write.ts';
 import { sagaErrors } from './errors.ts';
 import type { JournalRow } from './journal.ts';
 import type { SagaStorage, SignalRow } from './storage.ts';
@@ -49,8 +50,19 @@ export function postgresStorage(db: Database, root: Context): SagaStorage {
     },
     write: async (lease, writes, { extendMs, again, nowMs }) => {
       const [row] = await query<{ live: boolean; accepted: string[] }>(
-        'SELECT live, accepted FROM souk.saga_write($1, $2, $3::json, $4, $5, $6)',
-        [lease.workerId, lease.epoch, `[${writes.join(',')}]`, extendMs ?? null, again, new Date(nowMs)],
+        `/* saga-write */
+         SELECT live, accepted FROM souk.saga_write($1, $2, $3, $4, $5, $6::json, $7::json, $8::json, $9::json)`,
+        [
+          lease.workerId,
+          lease.epoch,
+          extendMs ?? null,
+          again,
+          new Date(nowMs),
+          jsonList(writes.map((write) => write.start)),
+          jsonList(writes.map((write) => write.head)),
+          jsonList(writes.map((write) => write.records)) ?? '[]',
+          jsonList(writes.map((write) => write.extra)),
+        ],
       );
       return row ?? { live: false, accepted: [] };
     },
@@ -97,10 +109,10 @@ export function postgresStorage(db: Database, root: Context): SagaStorage {
       return rows[0]?.parked ?? 0;
     },
     start: async (tx, start) => {
-      const { rows } = await tx.query<{ started: boolean }>('SELECT souk.saga_begin($1::json) AS started', [
-        JSON.stringify(start),
+      const { rows } = await tx.query<{ begun: string[] }>('SELECT souk.saga_begin($1::json) AS begun', [
+        JSON.stringify([start]),
       ]);
-      return rows[0]?.started ?? false;
+      return rows[0]?.begun.length === 1;
     },
     signal: async (sql, signals, nowMs) => {
       await sql.query('SELECT souk.saga_send($1::json, $2)', [JSON.stringify(signals), new Date(nowMs)]);

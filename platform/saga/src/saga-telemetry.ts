@@ -16,7 +16,7 @@ export interface SagaTelemetry {
   stuck(counts: ReadonlyMap<string, number>): void;
   /** An entry into STUCK, by whichever process. */
   enteredStuck(saga: string): void;
-  /** Seconds since the start of the oldest saga that has not ended; 0 when there is none. */
+  /** Seconds since the start of the oldest saga that runs, should run, or is stuck; 0 when there is none. */
   oldest(seconds: number): void;
 }
 
@@ -41,7 +41,7 @@ export function createSagaTelemetry(telemetry: Telemetry, names: readonly string
   });
   const oldest = metrics.gauge({
     name: 'souk_sagas_oldest_seconds',
-    help: 'Age of the oldest saga of the service that has not ended.',
+    help: 'Age of the oldest saga of the service that runs, should run, or is stuck.',
     labels: [],
   });
   const duration = metrics.histogram({

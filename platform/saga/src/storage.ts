@@ -72,6 +72,18 @@ export interface LoneStart {
   readonly start: SagaStart;
 }
 
+/** A change or a start as it travels, made once however often it is sent. */
+export interface EncodedWrite {
+  readonly source: SagaWrite | LoneStart;
+  /** What is known of its size. */
+  readonly chars: number;
+  /** JSON, each without the brackets of the list that it goes into; empty where there is nothing. */
+  readonly start: string;
+  readonly head: string;
+  readonly records: string;
+  readonly extra: string;
+}
+
 export interface WriteResult {
   /** False: the lease is over and nothing was written. */
   readonly live: boolean;
@@ -111,14 +123,14 @@ export interface SagaStorage {
   takeOver(workerIds: readonly string[], nowMs: number): Promise<number>;
   /**
    * One transaction for all of them.
-   * @param writes Each a `SagaWrite` or a `LoneStart` as JSON; no saga twice.
+   * @param writes No saga twice.
    * @param options.extendMs Extends the lease too; undefined leaves it as it is.
    * @param options.again The same was sent before, and it is not known what came of it.
    * @throws when one row is refused; then nothing is written
    */
   write(
     lease: Lease,
-    writes: readonly string[],
+    writes: readonly EncodedWrite[],
     options: { readonly extendMs: number | undefined; readonly again: boolean; readonly nowMs: number },
   ): Promise<WriteResult>;
   /** Takes due sagas of these `name@version` that nobody owns, and counts the claim. Empty when the lease is over. */

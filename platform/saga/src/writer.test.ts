@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defineErrors, hasReason, virtualRuntime } from '@souk/kernel';
-import type { SagaStorage, SagaWrite } from './storage.ts';
+import type { EncodedWrite, SagaStorage, SagaWrite } from './storage.ts';
 import { createWriter } from './writer.ts';
 
 const storeErrors = defineErrors('STORE', {
@@ -30,8 +30,12 @@ function world(answer: (ids: string[], turn: number) => 'ok' | 'lost' | 'fenced'
   const extended: (number | undefined)[] = [];
   let fenced = 0;
   const storage = {
-    write: async (_lease: unknown, writes: readonly string[], extendMs: number | undefined) => {
-      const ids = writes.map((text) => (JSON.parse(text) as SagaWrite).id);
+    write: async (
+      _lease: unknown,
+      writes: readonly EncodedWrite[],
+      { extendMs }: { readonly extendMs: number | undefined },
+    ) => {
+      const ids = writes.map(({ source }) => source.id);
       batches.push(ids);
       extended.push(extendMs);
       await runtime.timers.sleep(10);

@@ -1,6 +1,7 @@
 import { fromUnknown, type Runtime } from '@souk/kernel';
+import { encodeWrite } from './encode-write.ts';
 import { sagaErrors } from './errors.ts';
-import type { Lease, LoneStart, SagaStart, SagaStorage, SagaWrite } from './storage.ts';
+import type { EncodedWrite, Lease, SagaStart, SagaStorage, SagaWrite } from './storage.ts';
 
 const MAX_WRITES = 500;
 const MAX_CHARS = 1024 * 1024;
@@ -27,8 +28,7 @@ export interface Writer {
 }
 
 interface Queued {
-  readonly id: string;
-  readonly json: string;
+  readonly write: EncodedWrite;
   /** For a start: there is such a saga already. Without it that means that the saga is another's now. */
   readonly onTaken?: () => void;
   readonly resolve: () => void;
@@ -64,7 +64,7 @@ export function createWriter(options: {
     let chars = 0;
     let count = 0;
     for (const item of queue) {
-      chars += item.json.length;
+      chars += item.write.chars;
       if (count === MAX_WRITES || (count > 0 && chars > MAX_CHARS)) break;
       count++;
     }
@@ -74,7 +74,7 @@ export function createWriter(options: {
   };
 
   const send = async (batch: readonly Queued[], extendMs: number | undefined): Promise<boolean> => {
-    const writes = batch.map((item) => item.json);
+    const writes = batch.map((item) => item.write);
     let again = false;
     // Safe to send again: what an earlier try committed is recognised by its records.
     for (let delayMs = RESEND_FIRST_MS; ; delayMs = Math.min(delayMs * 2, RESEND_MAX_MS)) {
@@ -89,7 +89,7 @@ export function createWriter(options: {
         }
         const ids = new Set(accepted);
         for (const item of batch) {
-          if (ids.has(item.id)) item.resolve();
+          if (ids.has(item.write.source.id)) item.resolve();
           else if (item.onTaken !== undefined) item.onTaken();
           else item.reject(sagaErrors.OWNERSHIP_LOST());
         }
@@ -151,8 +151,7 @@ export function createWriter(options: {
   const startOnce = async (start: SagaStart): Promise<boolean> => {
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     enqueue({
-      id: start.id,
-      json: JSON.stringify({ id: start.id, start } satisfies LoneStart),
+      write: encodeWrite({ id: start.id, start }),
       onTaken: () => resolve(false),
       resolve: () => resolve(true),
       reject,
@@ -163,7 +162,7 @@ export function createWriter(options: {
   return {
     append: (write) => {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      enqueue({ id: write.id, json: JSON.stringify(write), resolve, reject });
+      enqueue({ write: encodeWrite(write), resolve, reject });
       return promise;
     },
     start: async (start) => {

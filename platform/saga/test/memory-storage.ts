@@ -124,7 +124,7 @@ export function memoryStorage(runtime: Runtime) {
         const worker = workers.get(lease.workerId);
         if (!isLive(lease) || worker === undefined) return { live: false, accepted: [] };
         if (extendMs !== undefined) worker.expiresAt = now() + extendMs;
-        const parsed = writes.map((text) => JSON.parse(text) as SagaWrite | LoneStart);
+        const parsed = writes.map(({ source }) => JSON.parse(JSON.stringify(source)) as SagaWrite | LoneStart);
         const done = (write: SagaWrite | LoneStart): boolean =>
           'start' in write
             ? begin(write.start) || (again && sagas.get(write.id)?.journal.length === 1)
