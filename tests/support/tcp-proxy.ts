@@ -67,7 +67,9 @@ export async function tcpProxy(target: number | string): Promise<TcpProxy> {
   const cut = () => {
     for (const [client, server] of pairs) {
       client.resetAndDestroy();
-      server.resetAndDestroy();
+      // A Unix socket cannot be reset.
+      if (typeof target === 'number') server.resetAndDestroy();
+      else server.destroy();
     }
   };
   return {
