@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { memoryTx } from '../test/memory-storage.ts';
 import { sagaWorld, shop } from '../test/world.ts';
 import { saga } from './builder.ts';
 import { fromRow } from './journal.ts';
@@ -157,4 +158,48 @@ test('a cancellation of a saga whose pivot is in doubt is answered by what the p
     assert.ok(world.memory.kinds('s').includes('ACTION'));
     await world.during(engine.stop());
   }
+});
+
+test('a cancellation that comes just when the point of no return is passed is refused, and the saga goes on', async () => {
+  for (let turns = 0; turns < 30; turns++) {
+    const world = sagaWorld();
+    const tx = memoryTx(world.ctx);
+    const late = saga<null, null>('late', 1)
+      .step('last', {
+        kind: 'read',
+        run: async () => {
+          const later = (left: number): void => {
+            if (left === 0) tx.commit();
+            else queueMicrotask(() => later(left - 1));
+          };
+          later(turns);
+          return 'looked';
+        },
+      })
+      .step('ship', { kind: 'retriable', run: async () => {} })
+      .define();
+    const engine = world.engine<null>([late], null);
+    await world.during(engine.start());
+    await world.start(engine, late, 's', null);
+    await engine.sagas.cancel(tx, 's', { reason: 'at the last moment', actor: 'usr_1', actionId: 'c' });
+    await world.runtime.advance(10_000);
+    assert.ok(['COMPLETED', 'COMPENSATED'].includes(world.status('s') ?? ''), `${turns}: ${world.status('s')}`);
+    await world.during(engine.stop());
+  }
+});
+
+test('an action that is refused while the saga runs is journaled, and what runs is taken up again', async () => {
+  const { world, log, engine, actions } = await running({ ship: 1_000 });
+  await world.runtime.advance(100);
+  const terminate = { action: 'terminate', actionId: 't', actor: 'usr_1', reason: ' ', at: 1 };
+  const row = { sagaId: 's', name: '$action', signalId: 't', body: terminate };
+  await world.memory.storage.signal(undefined as never, [row], 0);
+  await world.runtime.advance(10_000);
+  assert.deepEqual(
+    actions().map(({ outcome }) => outcome),
+    ['refused'],
+  );
+  assert.equal(log.at(-1), 'ship');
+  assert.equal(world.status('s'), 'COMPLETED');
+  await world.during(engine.stop());
 });

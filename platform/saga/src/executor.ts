@@ -8,7 +8,7 @@ import { runSaga } from './runner.ts';
 import { createSagaHandle } from './saga-handle.ts';
 import type { SagaTelemetry } from './saga-telemetry.ts';
 import { startOf } from './start.ts';
-import { isWanted, type RunnerEnv, type SagaRun } from './step.ts';
+import { isWanted, type RunnerEnv, reopenForward, type SagaRun } from './step.ts';
 import type { SignalRow } from './storage.ts';
 import { createWatch } from './watch.ts';
 import type { WorkerLease } from './worker-lease.ts';
@@ -119,10 +119,16 @@ export function createExecutor(options: ExecutorInit): Executor {
       trace: span.trace,
       onSent: options.onSent,
     });
-    const forward = createEnding();
-    const offAbort = env.abort.onEnd((reason) => forward.end(reason));
-    if (env.abort.ended) forward.end(env.abort.signal.reason);
-    const run: SagaRun = { ctx: own.with({ trace: span.trace }), handle, env, forward, actions: [], onNews: undefined };
+    const run: SagaRun = {
+      ctx: own.with({ trace: span.trace }),
+      handle,
+      env,
+      forward: env.abort,
+      offAbort: () => {},
+      actions: [],
+      onNews: undefined,
+    };
+    reopenForward(run);
     entry.run = run;
     try {
       const problem = problemOf(owned, options.maxClaims);
@@ -143,7 +149,7 @@ export function createExecutor(options: ExecutorInit): Executor {
         telemetry.log.error('a saga was let go of', { saga: definition.name, saga_id: id, err: error });
       }
     } finally {
-      offAbort();
+      run.offAbort();
       telemetry.endSaga(span, handle, runtime.clock.now());
     }
     return handle.state;

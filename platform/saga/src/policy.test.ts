@@ -101,14 +101,16 @@ test('an undo is repeated for as long as its step says', async () => {
   await late.world.during(late.engine.stop());
 });
 
-test('an error that the step names is not retried', async () => {
-  const picky = saga<Deps, null>('picky', 1)
-    .step('a', { kind: 'read', run: act('a'), retry: { never: ['SHOP_BUSY'] } })
-    .define();
-  const { log, status, world, engine } = await outcome(picky, null, () => shop.BUSY());
-  assert.deepEqual(log, ['a!']);
-  assert.equal(status(), 'COMPENSATED');
-  await world.during(engine.stop());
+test('an error that the step names, by reason or code, is not retried', async () => {
+  for (const never of ['SHOP_BUSY', 'unavailable']) {
+    const picky = saga<Deps, null>('picky', 1)
+      .step('a', { kind: 'read', run: act('a'), retry: { never: [never] } })
+      .define();
+    const { log, status, world, engine } = await outcome(picky, null, () => shop.BUSY());
+    assert.deepEqual(log, ['a!']);
+    assert.equal(status(), 'COMPENSATED');
+    await world.during(engine.stop());
+  }
 });
 
 test('no attempt begins after the deadline of the step, and the deadline of the saga is another', async () => {

@@ -4,7 +4,7 @@ import { runGroup } from './group.ts';
 import type { ActionName } from './journal.ts';
 import { decide } from './machine.ts';
 import { type ActionRequest, planAction, refusedAction } from './plan-action.ts';
-import { pause, type SagaRun, SHORT_PAUSE_MS } from './step.ts';
+import { pause, reopenForward, type SagaRun, SHORT_PAUSE_MS } from './step.ts';
 
 /**
  * Runs a saga until it ends, is stuck, waits long, or is let go because the engine stops.
@@ -22,6 +22,7 @@ export async function runSaga(run: SagaRun): Promise<void> {
     let wakeAt: number | undefined;
     switch (next.is) {
       case 'run':
+        if (run.forward.ended) reopenForward(run);
         wakeAt = await runGroup(run, next.steps);
         break;
       case 'undo':

@@ -1,7 +1,7 @@
 import type { Context, Runtime } from '@souk/kernel';
 import { attempt } from './attempt.ts';
 import type { AnyDefinition, AnyStep, Known } from './definition.ts';
-import type { Ending } from './ending.ts';
+import { createEnding, type Ending } from './ending.ts';
 import { inputOf, type MachineState } from './machine.ts';
 import type { Outcome } from './outcome.ts';
 import type { SagaHandle } from './saga-handle.ts';
@@ -35,11 +35,23 @@ export interface SagaRun {
   readonly handle: SagaHandle;
   readonly env: RunnerEnv;
   /** Ends the attempts of steps: the saga turns back, or `env.abort` ended. Undos go on until the latter. */
-  readonly forward: Ending;
+  forward: Ending;
+  /** Takes `forward` off the list of `env.abort`. */
+  offAbort: () => void;
   /** What operators want done; each is looked at between two attempts. */
   readonly actions: SignalRow[];
   /** Called when a signal was taken or an action has come. */
   onNews: (() => void) | undefined;
+}
+
+/** Steps may be attempted, again: what was to end those before may have been answered by a refusal. */
+export function reopenForward(run: Pick<SagaRun, 'env' | 'forward' | 'offAbort'>): void {
+  const { abort } = run.env;
+  const forward = createEnding();
+  run.offAbort();
+  run.offAbort = abort.onEnd((reason) => forward.end(reason));
+  if (abort.ended) forward.end(abort.signal.reason);
+  run.forward = forward;
 }
 
 /** One attempt inside its span. */
