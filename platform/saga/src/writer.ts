@@ -4,12 +4,17 @@ import { sagaErrors } from './errors.ts';
 import type { EncodedWrite, Lease, SagaStart, SagaStorage, SagaWrite } from './storage.ts';
 
 const MAX_WRITES = 500;
+/** While the database works on one batch this process makes the next: more than two only queue up there. */
+const MAX_IN_FLIGHT = 2;
+/** Fewer wait for the batch in flight, and share a commit with what comes until then. */
+const OVERLAP_WRITES = 24;
+const GATHER_TICKS = 12;
 const MAX_CHARS = 1024 * 1024;
 const MAX_QUEUED = 10_000;
 const RESEND_FIRST_MS = 50;
 const RESEND_MAX_MS = 1_000;
 
-/** Sends the changes of all sagas of a worker as one statement at a time. */
+/** Sends the changes of all sagas of a worker, as many as there are in one statement. */
 export interface Writer {
   /**
    * Resolves when the change is committed. One change per saga at a time.
@@ -36,7 +41,8 @@ interface Queued {
 }
 
 /**
- * "Pump when idle": while one statement is in flight everything else queues for the next; there is no timer to wait for.
+ * "Pump when idle": while a statement is in flight everything else queues for the next; there is no timer to wait for. A second statement
+ * goes out beside the first when there is much to write.
  *
  * @param options.onFenced Called once when the database says that the lease is over.
  */
@@ -51,7 +57,7 @@ export function createWriter(options: {
   const closing = new AbortController();
   let queue: Queued[] = [];
   const beats: PromiseWithResolvers<void>[] = [];
-  let pumping = false;
+  let pumps = 0;
 
   const close = (): void => {
     if (closing.signal.aborted) return;
@@ -116,10 +122,17 @@ export function createWriter(options: {
     return (await send(batch.slice(0, middle), undefined)) && (await send(batch.slice(middle), undefined));
   };
 
+  /** Sagas that go on together append in the same turn of the event loop, some microtasks apart: they share a batch. */
+  const gathered = async (): Promise<void> => {
+    for (let seen = -1; seen !== queue.length; ) {
+      seen = queue.length;
+      for (let tick = 0; tick < GATHER_TICKS; tick++) await undefined;
+    }
+  };
+
   const pump = async (): Promise<void> => {
-    pumping = true;
-    // Everything that is appended in this turn of the event loop goes into the first batch.
-    await Promise.resolve();
+    pumps++;
+    await gathered();
     while ((queue.length > 0 || beats.length > 0) && !closing.signal.aborted) {
       const batch = take();
       const beating = beats.splice(0);
@@ -130,12 +143,14 @@ export function createWriter(options: {
         for (const item of batch) item.reject(error);
         for (const beat of beating) beat.reject(error);
       }
+      await gathered();
+      if (pumps > 1 && queue.length < OVERLAP_WRITES) break;
     }
-    pumping = false;
+    pumps--;
   };
 
   const wake = (): void => {
-    if (!pumping) void pump();
+    if (pumps === 0 || (pumps < MAX_IN_FLIGHT && queue.length >= OVERLAP_WRITES)) void pump();
   };
 
   const enqueue = (item: Queued): void => {
