@@ -34,7 +34,8 @@ export interface Page {
 /** Reads the events of all streams in one order that is the same for every reader. Never waits for a writer, nor lets one wait. */
 export interface EventReader {
   /**
-   * @throws EVENTSTORE_CURSOR_AHEAD when `after` is behind the last event of the store: it is of another, or of a later state of this one
+   * @throws EVENTSTORE_CURSOR_AHEAD when `after` comes after the last event of the store: it is of another store, or of a
+   * later state of this one
    */
   readAll(sql: Sql, options: ReadAllOptions): Promise<Page>;
   /** The last position that is safe to read up to; START when there is none. */
@@ -79,7 +80,6 @@ export function createAllReader(
         throw eventStoreErrors.CURSOR_AHEAD({
           cursor: encodePosition(after),
           head: encodePosition(head),
-          store: 'this store',
         });
       }
       const last = found.at(-1)?.position;

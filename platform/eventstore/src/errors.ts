@@ -18,7 +18,7 @@ export const eventStoreErrors = defineErrors('EVENTSTORE', {
   POSITION_INVALID: { code: 'invalid_argument', text: 'the position is not one that this store gave out' },
   CURSOR_AHEAD: {
     code: 'failed_precondition',
-    text: 'a reader stands at {cursor}, behind the last event of {store} at {head}: events it has seen are gone, as after the restore of an old backup. Rebuild what it fills, or set it back on purpose',
+    text: 'a reader stands at {cursor}, after the last event of the store at {head}: events it has seen are gone, as after the restore of an old backup. Rebuild what it fills, or set it back on purpose',
   },
   META_MISSING: {
     code: 'failed_precondition',
