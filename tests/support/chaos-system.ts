@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createEmbeddedPostgres, type EmbeddedAddress } from '@souk/adapter-embedded-postgres';
 import { toUrl } from '@souk/adapter-postgres';
-import { silentLogger, systemRuntime } from '@souk/kernel';
-import pg from 'pg';
+import { rootContext, silentLogger, systemRuntime } from '@souk/kernel';
 import { fillFolder } from './cluster-cache.ts';
+import { connectTo } from './database.ts';
 import { ADMIN_PASSWORD } from './shop.ts';
 import { endLeftBehind, postmasterOf, type Running, repository, scratchFolder, startNode } from './shop-process.ts';
 import { type TcpProxy, tcpProxy } from './tcp-proxy.ts';
@@ -94,13 +94,12 @@ export async function startChaosSystem(args: readonly string[], seed: number): P
     shops,
     folder,
     adminPassword: ADMIN_PASSWORD,
-    query: async (service, sql, values = []) => {
-      const client = new pg.Client({ connectionString: toUrl({ ...admin, database: `souk_${service}` }) });
-      await client.connect();
+    query: async <TRow>(service: string, sql: string, values: readonly unknown[] = []) => {
+      const db = connectTo({ ...admin, database: `souk_${service}` }, runtime);
       try {
-        return (await client.query(sql, [...values])).rows;
+        return (await db.at(rootContext({ runtime })).query<TRow & Record<string, unknown>>(sql, values)).rows;
       } finally {
-        await client.end();
+        await db.close();
       }
     },
     restartPostgres: async (how, ms) => {

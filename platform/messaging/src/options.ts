@@ -4,7 +4,7 @@ export interface MessagingOptions {
   readonly batchSize: number;
   /** Events that the relay has handed to the bus and that are not acknowledged; more wait in the outbox. @default 1024 */
   readonly maxInFlight: number;
-  /** Shortest time between two reads of the outbox, so that a burst of commits is read together; the first of a burst is read at once. @default 20 */
+  /** Shortest time between two reads of the outbox in a burst, so that many commits are read together; below some 300 events per second each is read at once. @default 20 */
   readonly coalesceMs: number;
   /** Longest wait before acknowledged rows leave the outbox. Longer: fewer statements, more repeats after a crash. @default 60 */
   readonly ackMs: number;

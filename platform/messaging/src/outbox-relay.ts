@@ -20,6 +20,9 @@ export interface OutboxRelayInit {
   readonly context: () => Context;
 }
 
+/** Below a third of a thousand events per second each is read as soon as it is committed. */
+const BURST_MS_PER_EVENT = 3;
+
 /** A wait after something failed, in milliseconds. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
@@ -67,6 +70,10 @@ export class OutboxRelay {
   #highest = 0n;
   #others = 0;
   #mustRead = false;
+  /** Events that the last read found. */
+  #found = 0;
+  /** When the first of those that are done and not removed was done; monotonic milliseconds. */
+  #doneAtMs = 0;
   #failures = 0;
   #stopping = false;
   #running: Promise<void> | undefined;
@@ -128,16 +135,24 @@ export class OutboxRelay {
         continue;
       }
       await this.#bell.rest(Math.min(options.pollMs, this.#slots.dueInMs));
-      // Commits come in bursts: the next read takes along what is committed meanwhile.
-      const restMs = readMs + options.coalesceMs - runtime.clock.monotonicMs();
+      // Commits come in bursts: the next read takes along what is committed meanwhile. After a read that found little there is no burst.
+      const burstMs = Math.min(options.coalesceMs, this.#found * BURST_MS_PER_EVENT);
+      const restMs = readMs + burstMs - runtime.clock.monotonicMs();
       if (this.#mustRead && restMs > 0 && !this.#stopping) await runtime.timers.sleep(restMs);
     }
     await this.#finish();
   }
 
+  get #isRemovalDue(): boolean {
+    const { options, runtime } = this.#init;
+    const { doneCount } = this.#outgoing;
+    return doneCount >= options.batchSize || runtime.clock.monotonicMs() >= this.#doneAtMs + options.ackMs;
+  }
+
   /** Removes what is done, keeps the slots we have and takes or gives back what is not our share. */
   async #lead(): Promise<void> {
-    await this.#removeDone();
+    // What is committed in this moment need not wait for a commit of ours.
+    if (!this.#mustRead || this.#isRemovalDue) await this.#removeDone();
     const isDue = this.#slots.dueInMs === 0 || !this.#slots.isValid;
     if (!isDue && this.#leaving.size === 0) return;
     using ctx = this.#init.context();
@@ -198,6 +213,7 @@ export class OutboxRelay {
     if (room <= 0) return;
     this.#mustRead = false;
     const rows = await this.#readRows(room);
+    this.#found = rows.length;
     if (rows.length === room) this.#mustRead = true;
     for (const { pos } of rows) if (pos > this.#highest) this.#highest = pos;
     if (!this.#slots.isValid) return;
@@ -237,7 +253,10 @@ export class OutboxRelay {
     const wasFull = this.#outgoing.size >= options.maxInFlight;
     const wasEmpty = this.#outgoing.doneCount === 0;
     if (!this.#outgoing.acknowledged(batch)) return;
-    if (wasEmpty) runtime.timers.after(options.ackMs, () => this.#bell.ring());
+    if (wasEmpty) {
+      this.#doneAtMs = runtime.clock.monotonicMs();
+      runtime.timers.after(options.ackMs, () => this.#bell.ring());
+    }
     if (wasFull || !bus.can.pipelinesKeys) this.#mustRead = true;
     if (this.#outgoing.doneCount >= options.batchSize || (this.#stopping && this.#outgoing.isQuiet)) this.#bell.ring();
   }
