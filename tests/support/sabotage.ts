@@ -21,11 +21,18 @@ const REMOVERS: Readonly<Record<Safeguard, (system: ChaosSystem) => Promise<void
       "SELECT pg_get_functiondef('souk.saga_write'::regproc) AS source",
     );
     let source = row?.source ?? '';
+    // All of them: the lease of the worker, its ownership of the saga, and the number of the next record.
     for (const [guard, instead] of [
-      [/ AND (\w+\.)?epoch = my_epoch AND (\w+\.)?state = 'live'/g, ''],
-      [/ AND g\.owner = me AND g\.epoch = w\.epoch/g, ''],
+      [/ AND o\.epoch = my_epoch AND o\.state = 'live'/g, ''],
+      [/ AND g\.owner = me AND g\.epoch = w\.epoch AND g\.seq = w\.base/g, ''],
+      [/seq = w\.base \+ w\.many/g, 'seq = g.seq + w.many'],
+      [
+        /SELECT r\.id, r\.seq,/g,
+        `SELECT r.id, (SELECT coalesce(max(k.seq), 0) FROM souk.saga_journal k WHERE k.saga_id = r.id)
+                      + row_number() OVER (PARTITION BY r.id ORDER BY r.seq),`,
+      ],
     ] as const) {
-      if (!guard.test(source))
+      if (!source.match(guard))
         throw new Error(`souk.saga_write has no ${guard}: the sabotage must follow the function`);
       source = source.replaceAll(guard, instead);
     }
