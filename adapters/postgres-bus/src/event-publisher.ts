@@ -15,7 +15,7 @@ const PUBLISH = `
       WITH ORDINALITY AS e (id, source, type, schema, key, time, traceparent, causation_id, extensions, data, n)
     JOIN souk.bus_interest i ON i.type = e.type
     ORDER BY e.n
-    ON CONFLICT (group_id, source, id) DO NOTHING
+    ON CONFLICT (id, source, group_id) DO NOTHING
     RETURNING group_id, slot
   )
   SELECT DISTINCT s.group_id, s.slot::int AS slot, s.owner FROM sent JOIN souk.bus_slot s USING (group_id, slot)`;

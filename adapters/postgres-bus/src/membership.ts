@@ -49,7 +49,7 @@ const RENEW = `
     (SELECT count(*)::int FROM souk.bus_slot s
       WHERE s.group_id = m.group_id AND (s.owner IS NULL OR s.owner NOT IN (SELECT id FROM seats))) AS free,
     ARRAY(SELECT DISTINCT t FROM seats o, unnest(o.types) t WHERE o.group_id = m.group_id) AS types,
-    EXISTS (SELECT FROM souk.bus_event e WHERE e.group_id = m.group_id) AS waiting
+    souk.bus_has_events(m.group_id) AS waiting
   FROM me LEFT JOIN souk.bus_member m ON m.process = me.id`;
 
 const TAKE = '/* bus-take */ SELECT slot::int AS slot, epoch FROM souk.bus_take($1, $2, $3, $4, $5)';

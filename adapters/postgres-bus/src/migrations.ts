@@ -56,7 +56,7 @@ export const postgresBusMigrations: readonly Migration[] = [
         extensions jsonb,
         data bytea NOT NULL,
         PRIMARY KEY (group_id, slot, pos),
-        UNIQUE (group_id, source, id)
+        UNIQUE (id, source, group_id)
       ) WITH (
         autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0,
         autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
@@ -68,7 +68,8 @@ export const postgresBusMigrations: readonly Migration[] = [
   {
     id: 'postgres-bus/0002-functions',
     // Functions for the sake of their settings: a plan is kept for the life of a connection, and one that was made while the queue was
-    // empty would read all of it once it is long.
+    // empty would read all of it once it is long. For the same reason rows are looked up one by one, by LATERAL and LIMIT: no other order
+    // of joins is left to choose.
     sql: `
       -- The next rows of each slot that are not in the asker's hand.
       CREATE FUNCTION souk.bus_claim(asked_group integer, slots smallint[], mosts integer[], in_hand text[], room integer)
@@ -85,19 +86,33 @@ export const postgresBusMigrations: readonly Migration[] = [
           LIMIT room;
       END $$;
 
+      CREATE FUNCTION souk.bus_has_events(asked_group integer) RETURNS boolean LANGUAGE plpgsql STABLE
+      SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET plan_cache_mode = force_generic_plan
+      AS $$
+      BEGIN
+        RETURN EXISTS (SELECT FROM souk.bus_event e WHERE e.group_id = asked_group);
+      END $$;
+
       -- Removes handled rows, each only while its slot is still the asker's. Not waited for on disk: what a crash of the server brings
       -- back is delivered again.
       CREATE FUNCTION souk.bus_acknowledge(groups integer[], slots smallint[], owners uuid[], epochs bigint[], positions bigint[])
       RETURNS bigint LANGUAGE plpgsql
-      SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
+      SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET plan_cache_mode = force_generic_plan
       AS $$
       DECLARE removed bigint;
       BEGIN
         PERFORM set_config('synchronous_commit', 'off', true);
-        DELETE FROM souk.bus_event e
-        USING unnest(groups, slots, owners, epochs, positions) AS done (group_id, slot, owner, epoch, pos), souk.bus_slot s
-        WHERE s.group_id = done.group_id AND s.slot = done.slot AND s.owner = done.owner AND s.epoch = done.epoch
-          AND e.group_id = done.group_id AND e.slot = done.slot AND e.pos = done.pos;
+        WITH ours AS MATERIALIZED (
+          SELECT done.group_id, done.slot, done.pos
+          FROM unnest(groups, slots, owners, epochs, positions) AS done (group_id, slot, owner, epoch, pos)
+          JOIN souk.bus_slot s
+            ON s.group_id = done.group_id AND s.slot = done.slot AND s.owner = done.owner AND s.epoch = done.epoch
+        )
+        DELETE FROM souk.bus_event e WHERE e.ctid = ANY (ARRAY(
+          SELECT found.ctid FROM ours CROSS JOIN LATERAL (
+            SELECT x.ctid FROM souk.bus_event x
+            WHERE x.group_id = ours.group_id AND x.slot = ours.slot AND x.pos = ours.pos
+            ORDER BY x.group_id, x.slot, x.pos LIMIT 1) found));
         GET DIAGNOSTICS removed = ROW_COUNT;
         RETURN removed;
       END $$;
@@ -106,8 +121,7 @@ export const postgresBusMigrations: readonly Migration[] = [
       -- and believe itself alive. What a dead owner may have had in its hand counts as delivered once.
       CREATE FUNCTION souk.bus_take(asking_process uuid, asking uuid, asked_group integer, most integer, in_hand integer)
       RETURNS TABLE (slot smallint, epoch bigint) LANGUAGE plpgsql
-      SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-      SET plan_cache_mode = force_generic_plan
+      SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET plan_cache_mode = force_generic_plan
       AS $$
       #variable_conflict use_column
       BEGIN
@@ -128,13 +142,11 @@ export const postgresBusMigrations: readonly Migration[] = [
             WHERE s.group_id = asked_group AND s.slot = free.slot RETURNING s.slot, s.epoch
           ), counted AS (
             UPDATE souk.bus_event e SET deliveries = e.deliveries + 1
-            FROM (
-              SELECT free.slot, r.pos FROM free, LATERAL (
-                SELECT x.pos FROM souk.bus_event x WHERE x.group_id = asked_group AND x.slot = free.slot
-                ORDER BY x.group_id, x.slot, x.pos LIMIT in_hand) r
-              WHERE free.died
-            ) sent
-            WHERE e.group_id = asked_group AND e.slot = sent.slot AND e.pos = sent.pos AND e.deliveries < 1000
+            WHERE e.deliveries < 1000 AND e.ctid = ANY (ARRAY(
+              SELECT found.ctid FROM free CROSS JOIN LATERAL (
+                SELECT x.ctid FROM souk.bus_event x WHERE x.group_id = asked_group AND x.slot = free.slot
+                ORDER BY x.group_id, x.slot, x.pos LIMIT in_hand) found
+              WHERE free.died))
           )
           SELECT taken.slot, taken.epoch FROM taken;
       END $$;`,
