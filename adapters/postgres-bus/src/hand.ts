@@ -32,10 +32,16 @@ export class Hand {
   /** First of their lanes that could run now. */
   readonly #ready: Held[] = [];
   #open = 0;
+  #openBytes = 0;
 
   /** Entries that wait or run; those that are only to be removed do not count. */
   get open(): number {
     return this.#open;
+  }
+
+  /** Of the data of those that are open. */
+  get openBytes(): number {
+    return this.#openBytes;
   }
 
   countOf(slot: number): number {
@@ -51,7 +57,7 @@ export class Hand {
     if (slot.has(entry.pos)) return;
     const held: Held = { entry, state: 'waiting' };
     this.#slots.set(entry.slot, slot.set(entry.pos, held));
-    this.#open++;
+    this.#count(entry, 1);
     const lane = this.#lanes.get(entry.lane);
     if (lane !== undefined) lane.push(held);
     else {
@@ -73,7 +79,7 @@ export class Hand {
     const held = this.#leaveLane(entry);
     if (held === undefined) return false;
     held.state = 'handled';
-    this.#open--;
+    this.#count(entry, -1);
     return true;
   }
 
@@ -105,10 +111,15 @@ export class Hand {
     this.#drop(slot, () => true);
   }
 
+  #count({ envelope }: Entry, by: 1 | -1): void {
+    this.#open += by;
+    this.#openBytes += by * envelope.data.length;
+  }
+
   #drop(slot: number, which: (held: Held) => boolean): void {
     for (const held of this.#slots.get(slot)?.values() ?? []) {
       if (!which(held)) continue;
-      if (held.state !== 'handled') this.#open--;
+      if (held.state !== 'handled') this.#count(held.entry, -1);
       this.#delete(slot, held.entry.pos);
       // One that runs stays at the head of its lane: whatever comes for it again comes after it.
       if (held.state === 'waiting') this.#removeFromLane(held);

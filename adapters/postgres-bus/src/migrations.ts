@@ -71,19 +71,27 @@ export const postgresBusMigrations: readonly Migration[] = [
     // empty would read all of it once it is long. For the same reason rows are looked up one by one, by LATERAL and LIMIT: no other order
     // of joins is left to choose.
     sql: `
-      -- The next rows of each slot that are not in the asker's hand.
-      CREATE FUNCTION souk.bus_claim(asked_group integer, slots smallint[], mosts integer[], in_hand text[], room integer)
+      -- The next rows of each slot that are not in the asker's hand, until there are enough of them, or of their bytes.
+      CREATE FUNCTION souk.bus_claim(
+        asked_group integer, slots smallint[], mosts integer[], in_hand text[], room integer, room_bytes bigint)
       RETURNS SETOF souk.bus_event LANGUAGE plpgsql STABLE
       SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET plan_cache_mode = force_generic_plan
       AS $$
       BEGIN
         RETURN QUERY
-          SELECT e.* FROM unnest(slots, mosts, in_hand) AS want (slot, most, held)
-          CROSS JOIN LATERAL (
-            SELECT x.* FROM souk.bus_event x
-            WHERE x.group_id = asked_group AND x.slot = want.slot AND x.pos <> ALL (want.held::bigint[])
-            ORDER BY x.group_id, x.slot, x.pos LIMIT want.most) e
-          LIMIT room;
+          SELECT w.group_id, w.slot, w.pos, w.deliveries, w.id, w.source, w.type, w.schema, w.key, w.time, w.traceparent,
+            w.causation_id, w.extensions, w.data
+          FROM (
+            SELECT e.*, sum(octet_length(e.data)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+            FROM (
+              SELECT n.* FROM unnest(slots, mosts, in_hand) AS want (slot, most, held)
+              CROSS JOIN LATERAL (
+                SELECT x.* FROM souk.bus_event x
+                WHERE x.group_id = asked_group AND x.slot = want.slot AND x.pos <> ALL (want.held::bigint[])
+                ORDER BY x.group_id, x.slot, x.pos LIMIT want.most) n
+              LIMIT room) e
+          ) w
+          WHERE coalesce(w.before, 0) < room_bytes;
       END $$;
 
       CREATE FUNCTION souk.bus_has_events(asked_group integer) RETURNS boolean LANGUAGE plpgsql STABLE

@@ -8,11 +8,13 @@ import type { PostgresBusSettings } from './options.ts';
 const CLAIM = `
   /* bus-claim */
   SELECT slot::int AS slot, pos, deliveries::int AS deliveries, id, source, type, schema, key, time, traceparent, causation_id, extensions, data
-  FROM souk.bus_claim($1, $2, $3, $4, $5)`;
+  FROM souk.bus_claim($1, $2, $3, $4, $5, $6)`;
 
 /** Rows of one slot that a process has in its hand at most; so many count as delivered when it dies. */
 export const IN_HAND = 64;
 
+/** Bytes of events that a subscription reads ahead; the last one may go beyond. */
+const MOST_BYTES = 2 * 1024 * 1024;
 const DEFAULT_CONCURRENCY = 32;
 const FIRST_REDELIVERY_MS = 50;
 const LONGEST_REDELIVERY_MS = 5000;
@@ -202,7 +204,8 @@ export class Subscriber implements ActiveSubscription {
       this.#running++;
       void this.#handle(entry);
     }
-    if (!this.#more || this.#hand.open > this.#prefetch / 2) return;
+    const isFull = this.#hand.open > this.#prefetch / 2 || this.#hand.openBytes > MOST_BYTES / 2;
+    if (!this.#more || isFull) return;
     this.look();
   }
 
@@ -228,9 +231,8 @@ export class Subscriber implements ActiveSubscription {
         await this.#read();
       }
       const polls = !this.#mustRead && this.#pollMs <= LAST_POLL_MS && this.isActive && this.held.size > 0;
-      const rangMs = runtime.clock.monotonicMs();
       await this.#bell.rest(polls ? this.#pollMs : REST_MS);
-      if (polls && runtime.clock.monotonicMs() - rangMs >= this.#pollMs) {
+      if (polls && !this.#mustRead) {
         this.#mustRead = true;
         this.#pollMs *= 2;
       }
@@ -241,12 +243,13 @@ export class Subscriber implements ActiveSubscription {
     const { settings, context } = this.#init;
     const { seat } = this;
     const room = this.#prefetch - this.#hand.open;
+    const roomBytes = MOST_BYTES - this.#hand.openBytes;
     const slots = this.#slotsWithRoom();
     this.#mustRead = false;
     if (seat === undefined || this.held.size === 0) return;
     // What is handled and not removed takes up places too.
     if (slots.length < this.held.size - this.leaving.size) void this.#init.acknowledger.flush();
-    if (room <= 0 || slots.length === 0) {
+    if (room <= 0 || roomBytes <= 0 || slots.length === 0) {
       this.#more = true;
       return;
     }
@@ -257,13 +260,15 @@ export class Subscriber implements ActiveSubscription {
       using ctx = context();
       const { rows } = await settings.db
         .at(ctx)
-        .query<Row>(CLAIM, [seat.group, slots, mosts, slots.map((slot) => this.#heldText(slot)), room]);
+        .query<Row>(CLAIM, [seat.group, slots, mosts, slots.map((slot) => this.#heldText(slot)), room, roomBytes]);
       const perSlot = new Map<number, number>();
       for (const row of rows) {
         perSlot.set(row.slot, (perSlot.get(row.slot) ?? 0) + 1);
         this.#take(row, epochs.get(row.slot));
       }
-      this.#more = rows.length >= room || slots.some((slot, index) => perSlot.get(slot) === mosts[index]);
+      const bytes = rows.reduce((sum, { data }) => sum + data.length, 0);
+      this.#more =
+        rows.length >= room || bytes >= roomBytes || slots.some((slot, index) => perSlot.get(slot) === mosts[index]);
       if (rows.length > 0) this.#pollMs = FIRST_POLL_MS;
       this.pump();
     } catch (thrown) {
