@@ -7,8 +7,8 @@ export interface TcpProxy {
   readonly port: number;
   /** Resets every connection; new ones are taken. */
   cut(): void;
-  /** Bytes stop flowing, connections stay. `server`: only what the server says is held back. */
-  stall(which?: 'both' | 'server'): void;
+  /** Bytes stop flowing, connections stay. `server`, `client`: only what that side says is held back. */
+  stall(which?: 'both' | 'server' | 'client'): void;
   /** What was held back flows on. */
   flow(): void;
   /** From now on everything takes so much longer, in each direction. Milliseconds. */
@@ -18,17 +18,19 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
+const LAST_WORDS_MS = 20;
+
 /** @param target A port of this machine, or the path of a Unix socket. */
 export async function tcpProxy(target: number | string): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
-  let stalled: 'both' | 'server' | undefined;
+  let stalled: 'both' | 'server' | 'client' | undefined;
   let delayMs = 0;
   let refused = false;
   const apply = () => {
     for (const [client, server] of pairs) {
-      if (stalled === 'both') client.pause();
+      if (stalled === 'both' || stalled === 'client') client.pause();
       else client.resume();
-      if (stalled !== undefined) server.pause();
+      if (stalled === 'both' || stalled === 'server') server.pause();
       else server.resume();
     }
   };
@@ -56,7 +58,8 @@ export async function tcpProxy(target: number | string): Promise<TcpProxy> {
       one.setNoDelay(true);
       one.on('error', () => other.destroy());
       one.on('close', () => {
-        other.destroy();
+        // What it said before it went still arrives.
+        setTimeout(() => other.destroy(), delayMs + LAST_WORDS_MS).unref();
         pairs.delete(pair);
       });
     }

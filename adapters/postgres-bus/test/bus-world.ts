@@ -1,6 +1,8 @@
 // Worlds for tests of the bus: a database for each, on a server that may be killed, and a wire of its own for every client.
 
 import process from 'node:process';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createEmbeddedPostgres, type EmbeddedAddress } from '@souk/adapter-embedded-postgres';
 import {
   createDatabase,
@@ -17,6 +19,7 @@ import { fillFolder } from '../../../tests/support/cluster-cache.ts';
 import { scratchFolder } from '../../../tests/support/shop-process.ts';
 import { type TcpProxy, tcpProxy } from '../../../tests/support/tcp-proxy.ts';
 import { createPostgresBus, type PostgresBusOptions, postgresBusMigrations } from '../src/index.ts';
+import { tcpFront } from './tcp-front.ts';
 
 export interface Client {
   readonly bus: Bus;
@@ -38,6 +41,9 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
 /** Clients that a case makes at most. */
 const WIRES = 6;
 
@@ -54,6 +60,8 @@ export async function startServer(): Promise<TestServer> {
   };
   const server = createPostgresServer({ runtime, log: silentLogger, server: { ...embedded, start } });
   await server.start();
+  const front = admin?.host.startsWith('/') ? await tcpFront(`${admin.host}/.s.PGSQL.${admin.port}`) : undefined;
+  const target = front?.port ?? admin?.port ?? 0;
   const restart = async (): Promise<void> => {
     const before = embedded.pid as number;
     process.kill(before, 'SIGQUIT');
@@ -61,19 +69,19 @@ export async function startServer(): Promise<TestServer> {
   };
   let worlds = 0;
   return {
-    world: () => makeWorld({ runtime, server, name: `bus-${worlds++}`, restart, target: socketOf(admin) }),
-    stop: () => server.stop(),
+    world: () => makeWorld({ runtime, server, name: `bus-${worlds++}`, restart, target }),
+    stop: async () => {
+      await server.stop();
+      await front?.close();
+    },
   };
 }
-
-const socketOf = (admin: EmbeddedAddress | undefined): number | string =>
-  admin?.host.startsWith('/') ? `${admin.host}/.s.PGSQL.${admin.port}` : (admin?.port ?? 0);
 
 async function makeWorld(init: {
   readonly runtime: Runtime;
   readonly server: PostgresServer;
   readonly name: string;
-  readonly target: number | string;
+  readonly target: number;
   readonly restart: () => Promise<void>;
 }): Promise<World> {
   const { runtime, server, name } = init;
@@ -105,7 +113,11 @@ async function makeWorld(init: {
     url,
     client,
     bus: () => client().bus,
-    pass: (ms) => runtime.timers.sleep(ms),
+    pass: async (ms) => {
+      await runtime.timers.sleep(ms);
+      // Memory is measured after a long one, by one collection: buffers that one finds are swept beside it, and counted for a while.
+      if (ms >= 300) collect();
+    },
     kill: async (bus) => {
       const dead = clients.find((one) => one.bus === bus);
       dead?.wire.refuse(true);
