@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { memoryTx } from '../test/memory-storage.ts';
 import { sagaWorld, shop } from '../test/world.ts';
 import { saga } from './builder.ts';
 import { fromRow } from './journal.ts';
+import { memoryTx } from './testing-storage.ts';
 
 interface Deps {
   readonly log: string[];

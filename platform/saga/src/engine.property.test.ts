@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Context } from '@souk/kernel';
 import fc from 'fast-check';
-import type { MemorySaga } from '../test/memory-storage.ts';
 import { sagaWorld, shop } from '../test/world.ts';
 import { saga } from './builder.ts';
 import type { SagaDefinition } from './definition.ts';
 import { fromRow } from './journal.ts';
 import { decide, fold } from './machine.ts';
+import type { MemorySaga } from './testing-storage.ts';
 
 /** What a participant does with an attempt: `lost` does the work and then does not answer. */
 type Answer = 'ok' | 'refused' | 'busy' | 'lost' | 'silent';

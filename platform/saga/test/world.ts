@@ -1,10 +1,10 @@
-import { defineErrors, rootContext, silentLogger, type VirtualRuntime, virtualRuntime } from '@souk/kernel';
-import type { Telemetry } from '@souk/telemetry';
+import { defineErrors, rootContext, type VirtualRuntime, virtualRuntime } from '@souk/kernel';
 import type { Json, SagaDefinition } from '../src/definition.ts';
 import { createEngineOn } from '../src/engine.ts';
 import type { SagaEngineOptions } from '../src/options.ts';
 import type { SagaStorage } from '../src/storage.ts';
-import { memoryStorage, memoryTx } from './memory-storage.ts';
+import { quietTelemetry } from '../src/testing-process.ts';
+import { memoryStorage, memoryTx } from '../src/testing-storage.ts';
 
 export const shop = defineErrors('SHOP', {
   REFUSED: { code: 'failed_precondition', text: 'no' },
@@ -13,18 +13,7 @@ export const shop = defineErrors('SHOP', {
   BROKEN: { code: 'internal', text: 'a bug' },
 });
 
-const series = { add: () => {}, set: () => {}, observe: () => {} };
-
-export const quietTelemetry: Telemetry = {
-  service: 'test',
-  log: silentLogger,
-  metrics: { counter: () => series, gauge: () => series, histogram: () => series, onCollect: () => {} },
-  tracer: {
-    start: (ctx) => ({ trace: ctx.trace, set: () => {}, event: () => {}, fail: () => {}, end: () => {} }),
-    run: (ctx, _name, _options, work) =>
-      work(ctx, { trace: ctx.trace, set: () => {}, event: () => {}, fail: () => {}, end: () => {} }),
-  },
-};
+export { quietTelemetry };
 
 /** Engines on one memory storage, in virtual time. */
 export function sagaWorld(options: { seed?: number } = {}) {

@@ -1,11 +1,11 @@
-import { type Context, defineErrors, type Runtime } from '@souk/kernel';
+import { type Context, type Runtime, SoukError } from '@souk/kernel';
 import type { Transaction } from '@souk/store';
-import type { AnyDefinition } from '../src/definition.ts';
-import { fromRow, type JournalRow, toRow } from '../src/journal.ts';
-import { fold } from '../src/machine.ts';
-import { type ActionRequest, placeOf, planAction } from '../src/plan-action.ts';
-import type { SagaStatus } from '../src/sagas.ts';
-import type { Lease, LoneStart, SagaStart, SagaStorage, SagaWrite, SignalRow } from '../src/storage.ts';
+import type { AnyDefinition } from './definition.ts';
+import { fromRow, type JournalRow, toRow } from './journal.ts';
+import { fold } from './machine.ts';
+import { type ActionRequest, placeOf, planAction } from './plan-action.ts';
+import type { SagaStatus } from './sagas.ts';
+import type { Lease, LoneStart, SagaStart, SagaStorage, SagaWrite, SignalRow } from './storage.ts';
 
 export interface MemorySaga {
   id: string;
@@ -17,6 +17,7 @@ export interface MemorySaga {
   owner: string | undefined;
   epoch: number;
   claims: number;
+  /** Milliseconds since 1970; Infinity where nothing is to wake it. */
   wakeAt: number;
   step?: string | null;
   errorCode?: string | null;
@@ -24,9 +25,13 @@ export interface MemorySaga {
   readonly journal: JournalRow[];
 }
 
-const storeErrors = defineErrors('STORE', {
-  UNAVAILABLE: { code: 'unavailable', text: 'no answer from the database', retry: 'unknownOutcome' },
-});
+const noAnswer = (): SoukError =>
+  new SoukError({
+    code: 'unavailable',
+    reason: 'STORE_UNAVAILABLE',
+    message: 'no answer from the database',
+    retry: { kind: 'unknownOutcome' },
+  });
 
 /** The storage of the engine as it is specified, in memory; its clock is that of the runtime. */
 export function memoryStorage(runtime: Runtime) {
@@ -34,6 +39,7 @@ export function memoryStorage(runtime: Runtime) {
   const workers = new Map<string, { epoch: number; live: boolean; expiresAt: number }>();
   const signals = new Map<string, SignalRow & { taken: boolean }>();
   let commits = 0;
+  let onCommit: () => void = () => {};
   /** Decides per call: undefined is well, `before` fails without a trace, `after` fails although it was committed. */
   let fault: () => 'before' | 'after' | undefined = () => undefined;
   const now = () => runtime.clock.now();
@@ -46,11 +52,12 @@ export function memoryStorage(runtime: Runtime) {
   const trip = async <T>(work: () => T): Promise<T> => {
     await runtime.timers.sleep(1);
     const failure = fault();
-    if (failure === 'before') throw storeErrors.UNAVAILABLE();
+    if (failure === 'before') throw noAnswer();
     const result = work();
     commits++;
+    onCommit();
     await runtime.timers.sleep(1);
-    if (failure === 'after') throw storeErrors.UNAVAILABLE();
+    if (failure === 'after') throw noAnswer();
     return result;
   };
 
@@ -90,13 +97,13 @@ export function memoryStorage(runtime: Runtime) {
     saga.errorReason = write.errorReason;
     if (write.records.length > 0) saga.claims = 0;
     if (write.status !== 'RUNNING') saga.owner = undefined;
-    if (write.wake !== null) saga.wakeAt = write.wake;
+    if (write.status !== 'RUNNING') saga.wakeAt = write.wake ?? Number.POSITIVE_INFINITY;
     for (const { name, signalId } of write.consumed) {
       const row = signals.get(`${write.id} ${name} ${signalId}`);
       if (row !== undefined) row.taken = true;
     }
     // A signal may have come while the saga was owned, and its owner did not see it before it let go.
-    if (write.status === 'WAITING' && unseen(write.id).length > 0) saga.wakeAt = now();
+    if (write.status === 'WAITING' && unseen(write.id).length > 0) saga.wakeAt = Math.min(saga.wakeAt, now());
     for (const start of write.starts) begin(start);
     send(write.sends);
     return true;
@@ -160,8 +167,15 @@ export function memoryStorage(runtime: Runtime) {
       }),
     parkOrphans: () => trip(() => 0),
     stuck: () => trip(() => new Map()),
-    start: async (_tx, start) => begin(start),
-    signal: async (_sql, rows) => send(rows),
+    start: async (_tx, start) => {
+      const started = begin(start);
+      onCommit();
+      return started;
+    },
+    signal: async (_sql, rows) => {
+      send(rows);
+      onCommit();
+    },
     pendingSignals: (lease) =>
       trip(() =>
         [...sagas.values()].filter((saga) => saga.owner === lease.workerId).flatMap((saga) => unseen(saga.id)),
@@ -179,6 +193,10 @@ export function memoryStorage(runtime: Runtime) {
     failWhen: (decide: typeof fault) => {
       fault = decide;
     },
+    /** Called after everything that may have changed a row. */
+    onCommit: (run: () => void) => {
+      onCommit = run;
+    },
     /** What an operator does to a saga that nobody owns. @returns the refusal, if any */
     act: (definition: AnyDefinition, id: string, asked: Omit<ActionRequest, 'sagaId' | 'at'>) => {
       const saga = sagas.get(id) as MemorySaga;
@@ -186,12 +204,13 @@ export function memoryStorage(runtime: Runtime) {
       const plan = planAction(definition, state, { ...asked, sagaId: id, at: now() });
       if ('refused' in plan) return plan.refused;
       for (const record of plan.records) saga.journal.push(toRow(record, saga.journal.length + 1));
-      const { status, direction, step, errorCode, errorReason } = placeOf(
-        definition,
-        fold(definition, saga.journal.map(fromRow)),
-      );
-      Object.assign(saga, { status, direction, step, errorCode, errorReason, wakeAt: now() });
+      const place = placeOf(definition, fold(definition, saga.journal.map(fromRow)));
+      // A saga whose worker was lost may have been in the middle of a step: whoever claims it must know.
+      const status = saga.status === 'READY' && place.status === 'WAITING' ? 'READY' : place.status;
+      const wakeAt = status === 'READY' || status === 'WAITING' ? now() : Number.POSITIVE_INFINITY;
+      Object.assign(saga, { ...place, status, wakeAt, claims: 0 });
       send(plan.sends);
+      onCommit();
       return undefined;
     },
     kinds: (id: string) =>
