@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   saga: async () => (await import('./cases/saga.ts')).sagas,
   events: async () => (await import('./cases/events.ts')).events,
   outbox: async () => (await import('./cases/outbox.ts')).outbox,
+  history: async () => (await import('./cases/history.ts')).history,
   catalog: async () => (await import('./cases/catalog.ts')).catalog,
 };
 

@@ -15,6 +15,8 @@ export interface BenchServer {
   urlOf(name: string): Promise<string>;
   /** Statements in a database, and transactions that wrote anything in the server, during `work`. */
   counting<T>(name: string, work: () => Promise<T>): Promise<{ result: T; statements: number; commits: number }>;
+  /** A statement in a database, as the administrator of the server. */
+  run(name: string, sql: string, values?: readonly unknown[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -28,6 +30,7 @@ export async function startServer(): Promise<BenchServer> {
   );
   const embedded = createEmbeddedPostgres({ folder, runtime, log: silentLogger });
   let adminUrl = '';
+  let address: Address | undefined;
   const server = createPostgresServer({
     runtime,
     log: silentLogger,
@@ -35,7 +38,8 @@ export async function startServer(): Promise<BenchServer> {
       ...embedded,
       start: async () => {
         const admin = await embedded.start();
-        adminUrl = urlFor(admin as unknown as Address);
+        address = admin as unknown as Address;
+        adminUrl = urlFor(address);
         return admin;
       },
     },
@@ -69,6 +73,16 @@ export async function startServer(): Promise<BenchServer> {
       const after = await counts(name);
       await track('none');
       return { result, statements: after.statements - before.statements, commits: after.commits - before.commits };
+    },
+    run: async (name, sql, values = []) => {
+      const database = databaseOf(await server.urlOf(name));
+      const client = new pg.Client({ connectionString: urlFor({ ...(address as Address), database }) });
+      await client.connect();
+      try {
+        await client.query(sql, [...values]);
+      } finally {
+        await client.end();
+      }
     },
     stop: async () => {
       await admin.end();

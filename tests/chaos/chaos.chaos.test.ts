@@ -25,7 +25,7 @@ const STOCK = [100_000, 60];
 /** Orders that their customer cancels, now and then twice at once, at any moment of their life. */
 const CANCELLED = 0.25;
 /** Longer than a lease, so that a frozen process wakes up to find its work taken over. */
-const FREEZE_MS = [11_000, 14_000] as const;
+const FREEZE_MS = [13_000, 16_000] as const;
 const SETTLE_MS = 90_000;
 
 const random = seededRandom(SEED);

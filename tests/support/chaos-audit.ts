@@ -93,14 +93,19 @@ async function auditJournals(system: ChaosSystem): Promise<string[]> {
 
 /** Whoever reads all streams in their order must see each of them from its first version to its last. */
 async function auditStreams(system: ChaosSystem): Promise<string[]> {
-  const rows = await system.query<{ stream: string; version: string; before: string }>(
-    'orders',
-    `SELECT stream, version, before FROM (
-       SELECT stream, version, lag(version, 1, 0::bigint) OVER (PARTITION BY stream ORDER BY epoch, xid, position) AS before
-         FROM souk.es_event) e
-      WHERE version <> before + 1`,
-  );
-  return rows.map(({ stream, version, before }) => `${stream}: readers see version ${version} after ${before}`);
+  const violations: string[] = [];
+  for (const service of ['orders', 'witness']) {
+    const rows = await system.query<{ stream: string; version: bigint; before: bigint }>(
+      service,
+      `SELECT stream, version, before FROM (
+         SELECT stream, version, lag(version, 1, 0::bigint) OVER (PARTITION BY stream ORDER BY epoch, xid, position) AS before
+           FROM souk.es_event) e
+        WHERE version <> before + 1`,
+    );
+    for (const { stream, version, before } of rows)
+      violations.push(`${service}, ${stream}: readers see version ${version} after ${before}`);
+  }
+  return violations;
 }
 
 /** Each event that was published had its effect once, and after those of its key that were published before it. */

@@ -40,6 +40,8 @@ export interface ChaosSystem {
   stop(): Promise<void>;
 }
 
+/** One way to PostgreSQL: the second shop is far away, so that the first overtakes it. */
+const WIRE_MS = [1, 12];
 const API_KEY = 'chaos-api-key-0123456789';
 const WEBHOOK_SECRET = 'chaos-webhook-secret-0123456789';
 
@@ -87,6 +89,7 @@ export async function startChaosSystem(args: readonly string[], seed: number): P
       }),
     ),
   );
+  for (const [index, proxy] of proxies.entries()) proxy.delay(WIRE_MS[index] ?? 0);
   // One after the other: the first fills the catalog.
   for (const shop of shops) await shop.start();
 
@@ -168,7 +171,8 @@ function chaosShop(name: string, port: number, faults: string[], proxy: TcpProxy
       running?.signal('SIGCONT');
     },
     stall: async (ms) => {
-      proxy.stall();
+      // Answers still come, so that every saga that is at work says its next word into the void.
+      proxy.stall('client');
       await sleep(ms);
       proxy.flow();
     },
