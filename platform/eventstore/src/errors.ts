@@ -44,3 +44,42 @@ export const eventStoreErrors = defineErrors('EVENTSTORE', {
     text: 'personal data in {type} cannot be decrypted: the key-encryption key {keyId} is not the one it was made with, or the data was changed',
   },
 });
+
+export const projectionErrors = defineErrors('PROJECTION', {
+  INVALID: { code: 'internal', text: 'the projection or subscription {name} cannot be used: {why}' },
+  UNKNOWN: { code: 'not_found', text: 'there is no projection {name} here; there are: {known}' },
+  BEHIND: {
+    code: 'unavailable',
+    text: '{name} does not show yet what was asked for, after {ms} ms: ask again, or without the position',
+    retry: 'later',
+  },
+  FENCED: {
+    code: 'aborted',
+    text: 'partition {part} of {name} has gone on elsewhere: nothing was done here',
+    retry: 'later',
+  },
+  STALLED: {
+    code: 'unavailable',
+    text: 'partition {part} of {name} is behind and has not moved for {seconds} s',
+    retry: 'later',
+  },
+  TOO_MANY_PARKED: {
+    code: 'unavailable',
+    text: '{name} has parked {count} streams and waits: it is hardly the events that are wrong. The last one failed with {why}',
+    retry: 'later',
+  },
+  NEWER: {
+    code: 'failed_precondition',
+    text: 'the tables of {name} were made by version {found}, this process knows {known}: start the newer version',
+  },
+  NO_TABLES: { code: 'failed_precondition', text: '{name} is a subscription: it has no tables to rebuild' },
+  REBUILD_FAILED: {
+    code: 'failed_precondition',
+    text: 'the rebuild of {name} failed, the tables in use are as they were: {why}',
+  },
+  SWITCH_TOO_FAR: {
+    code: 'unavailable',
+    text: 'the rebuilt tables of {name} are too far behind to be switched to',
+    retry: 'later',
+  },
+});

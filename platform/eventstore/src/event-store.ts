@@ -6,6 +6,7 @@ import { meaningOf, resultOf, sendAppends } from './append-statement.ts';
 import { type Appender, createAppender } from './appender.ts';
 import { eventStoreErrors } from './errors.ts';
 import type { RecordedEvent } from './event.ts';
+import type { Position } from './position.ts';
 import type { Shredder } from './shredder.ts';
 import { createStreamLocks } from './stream-lock.ts';
 import { createStreamReader, type ReadOptions, type StreamReader } from './stream-reader.ts';
@@ -36,6 +37,11 @@ export interface EventStore extends EventReader, StreamReader {
    * before anything is written.
    */
   lockStreams(tx: Transaction, streams: readonly string[]): Promise<void>;
+  /**
+   * Calls `listener` after each commit of an append that was made through this object. It must not throw.
+   * @returns ends it
+   */
+  onAppended(listener: (position: Position) => void): () => void;
   /** Locks a stream and reads it, in one round trip: what is read stays true until the transaction ends. */
   readForUpdate(tx: Transaction, stream: string, options?: ReadOptions): Promise<RecordedEvent[]>;
 }
@@ -53,6 +59,7 @@ export interface EventStoreOptions {
 export function createEventStore({ runtime, service, upcasters, shredder }: EventStoreOptions): EventStore {
   const locks = createStreamLocks();
   const appenders = new WeakMap<Database, Appender>();
+  const listeners = new Set<(position: Position) => void>();
   const preparing = { runtime, service, schemaVersionOf: upcasters?.versionOf ?? (() => 1) };
 
   const present = async (sql: Sql, events: readonly RecordedEvent[]): Promise<readonly RecordedEvent[]> => {
@@ -102,7 +109,13 @@ export function createEventStore({ runtime, service, upcasters, shredder }: Even
     // The first that does not hold says why none was written.
     for (const [index, one] of prepared.entries())
       if (outcomes[index]?.is !== 'skipped') resultOf(one, outcomes[index]);
-    return prepared.map((one, index) => resultOf(one, outcomes[index]));
+    const results = prepared.map((one, index) => resultOf(one, outcomes[index]));
+    if (listeners.size > 0) {
+      tx.afterCommit(() => {
+        for (const { position } of results) for (const listener of listeners) listener(position);
+      });
+    }
+    return results;
   };
 
   return {
@@ -113,7 +126,13 @@ export function createEventStore({ runtime, service, upcasters, shredder }: Even
     appendAlone: async (db, ctx, append) => {
       const appender = appenders.get(db) ?? createAppender({ db, runtime });
       appenders.set(db, appender);
-      return appender.append(ctx, await prepareIn(db.at(ctx), ctx, append));
+      const result = await appender.append(ctx, await prepareIn(db.at(ctx), ctx, append));
+      for (const listener of listeners) listener(result.position);
+      return result;
+    },
+    onAppended: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
     lockStreams: (tx, names) => locks.lock(tx, names),
     readForUpdate: (tx, stream, options) => {
