@@ -1,3 +1,10 @@
+import {
+  createEventStore,
+  createProjections,
+  type EventStore,
+  type Projections,
+  projectionMigrations,
+} from '@souk/eventstore';
 import { type Context, fromUnknown, type Runtime, rootContext } from '@souk/kernel';
 import { type Bus, createMessaging, type EventHandler, type Messaging, messagingMigrations } from '@souk/messaging';
 import { createClient, type Router, type Transport } from '@souk/rpc';
@@ -47,14 +54,20 @@ export async function hostService(options: HostedServiceOptions): Promise<Hosted
   const deps = {} as Writable<AnyDeps>;
   const messaging = messagingOf(options, deps);
   const engine = engineOf(options, messaging);
+  const eventStore = eventStoreOf(options);
+  const projections = projectionsOf(options, eventStore);
+  await projections.prepare(ctx);
   Object.assign(deps, {
     ...basicsOf(options, stops),
     events: messaging.publisher,
     sagas: engine.sagas,
+    eventStore,
+    projections,
     parts: undefined,
   } satisfies AnyDeps);
   deps.parts = service.parts(deps as never);
   engine.bind(deps);
+  projections.bind(deps);
   const handlers = await service.start(deps as never);
   for (const served of service.serves) router.add(served, handlers as never, { telemetry });
   options.jobs.add(service.name, telemetry.log, {
@@ -65,13 +78,14 @@ export async function hostService(options: HostedServiceOptions): Promise<Hosted
 
   return {
     name: service.name,
-    operators: operatorsOf(options, messaging, engine),
+    operators: operatorsOf(options, messaging, engine, projections),
     start: async () => {
       await messaging.start();
       await engine.start();
+      await projections.start();
     },
     stop: async () => {
-      for (const stop of [() => engine.stop(), () => messaging.stop(), ...stops.reverse()]) {
+      for (const stop of [() => projections.stop(), () => engine.stop(), () => messaging.stop(), ...stops.reverse()]) {
         // What comes after must still be stopped: the database closes next.
         await stop().catch((thrown) => {
           telemetry.log.error('a part of a service did not stop cleanly', { err: fromUnknown(thrown) });
@@ -93,8 +107,12 @@ const migrationsOf = (service: AnyService): readonly (readonly Migration[])[] =>
   idempotencyMigrations,
   messagingMigrations,
   sagaMigrations,
+  ...(followsEvents(service) ? [projectionMigrations] : []),
   service.migrations,
 ];
+
+const followsEvents = ({ projections, subscriptions }: AnyService): boolean =>
+  projections.length + subscriptions.length > 0;
 
 function basicsOf(options: HostedServiceOptions, stops: Array<() => Promise<void>>) {
   const { service, runtime, telemetry, settings, db, jobs, transportTo } = options;
@@ -142,13 +160,28 @@ const operatorsOf = (
   { service }: HostedServiceOptions,
   { deadLetters, control }: Messaging,
   { admin }: SagaEngine<AnyDeps>,
+  projections: Projections,
 ): ServiceOperators => ({
   service: service.name,
   sagas: admin,
   hears: service.consumes.map(({ schema }) => eventRules(schema).type),
   deadLetters,
   consumer: control,
+  projections,
 });
+
+const eventStoreOf = ({ service, runtime, db, settings }: HostedServiceOptions): EventStore =>
+  createEventStore({ runtime, service: service.name, ...service.eventStore({ runtime, db, settings } as never) });
+
+const projectionsOf = ({ service, runtime, telemetry, db }: HostedServiceOptions, store: EventStore): Projections =>
+  createProjections({
+    db,
+    store,
+    runtime,
+    telemetry,
+    projections: service.projections,
+    subscriptions: service.subscriptions,
+  });
 
 function engineOf(options: HostedServiceOptions, { publisher }: Messaging): SagaEngine<AnyDeps> {
   const { service, runtime, telemetry, db, stuckSagas } = options;

@@ -1,4 +1,5 @@
 import type { DescMessage } from '@bufbuild/protobuf';
+import type { ProjectionAdmin } from '@souk/eventstore';
 import type { ConsumerControl, DeadLetters, Publisher } from '@souk/messaging';
 import type { SagaAdmin, StuckNotice } from '@souk/saga';
 import type { Transaction } from '@souk/store';
@@ -11,6 +12,8 @@ export interface ServiceOperators {
   readonly hears: readonly string[];
   readonly deadLetters: DeadLetters;
   readonly consumer: ConsumerControl;
+  /** Read models and reactions to its own events. */
+  readonly projections: ProjectionAdmin;
 }
 
 /** How the world is told that a saga waits for a person. The event is the app's: the platform knows no contract. */

@@ -4,7 +4,7 @@ import { defineService } from './index.ts';
 
 test('a declaration says only what is not usual, and cannot be changed', () => {
   const service = defineService({ name: 'quiet', serves: [], start: () => ({}) as never });
-  const { start, parts, ...rest } = service;
+  const { start, parts, eventStore, ...rest } = service;
   assert.deepEqual(rest, {
     name: 'quiet',
     serves: [],
@@ -12,9 +12,12 @@ test('a declaration says only what is not usual, and cannot be changed', () => {
     publishes: [],
     consumes: [],
     sagas: [],
+    projections: [],
+    subscriptions: [],
     settings: {},
     migrations: [],
   });
   assert.equal(parts({} as never), undefined);
+  assert.deepEqual(eventStore({} as never), {});
   assert.ok(Object.isFrozen(service));
 });

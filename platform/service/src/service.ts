@@ -1,5 +1,12 @@
 import type { DescMessage, DescService } from '@bufbuild/protobuf';
 import type { Settings, SettingsShape } from '@souk/config';
+import type {
+  EventStore,
+  EventStoreOptions,
+  EventSubscription,
+  ProjectionDefinition,
+  ProjectionReads,
+} from '@souk/eventstore';
 import type { Context, Logger, Runtime } from '@souk/kernel';
 import type { Publisher, Subscription } from '@souk/messaging';
 import type { Client, Handlers } from '@souk/rpc';
@@ -23,6 +30,10 @@ export interface Deps<TCalls extends Calls = Calls, TSettings = unknown, TParts 
   readonly calls: { readonly [K in keyof TCalls]: Client<TCalls[K]> };
   readonly events: Publisher;
   readonly sagas: Sagas;
+  /** The service's own events. Its tables are there when `migrations` hold those of the event store. */
+  readonly eventStore: EventStore;
+  /** Waits until a projection shows what was appended. */
+  readonly projections: ProjectionReads;
   /** Counts something the business cares about: `business_events_total{event}`. */
   readonly count: (event: string) => void;
   /** Runs `work` every `everyMs` until the service stops; never twice at once in this process; a failure is logged and the next turn comes. */
@@ -38,6 +49,15 @@ export interface Job {
   readonly everyMs: number;
   readonly run: (ctx: Context) => Promise<void>;
 }
+
+/** What the parts of an event store are made of. */
+export interface EventStoreInit<TSettings> {
+  readonly runtime: Runtime;
+  readonly db: Database;
+  readonly settings: TSettings;
+}
+
+export type EventStoreParts = Pick<EventStoreOptions, 'upcasters' | 'shredder'>;
 
 type Intersect<TUnion> = (TUnion extends unknown ? (value: TUnion) => void : never) extends (value: infer TAll) => void
   ? TAll
@@ -59,8 +79,14 @@ export interface ServiceDefinition<
   readonly publishes: readonly DescMessage[];
   readonly consumes: readonly Subscription<Deps<TCalls, Settings<TShape>, TParts>>[];
   readonly sagas: readonly SagaDefinition<Deps<TCalls, Settings<TShape>, TParts>, never>[];
+  /** Read models made of the service's own events. Their tables are made at the start. */
+  readonly projections: readonly ProjectionDefinition[];
+  /** Reactions to the service's own events. */
+  readonly subscriptions: readonly EventSubscription<Deps<TCalls, Settings<TShape>, TParts>>[];
+  /** How its events are read: upcasters, and what encrypts personal data. */
+  readonly eventStore: (init: EventStoreInit<Settings<TShape>>) => EventStoreParts;
   readonly settings: TShape;
-  /** The service's own tables. What its outbox, inbox and sagas need is added by the host. */
+  /** The service's own tables. What its outbox, inbox, sagas and projections need is added by the host. */
   readonly migrations: readonly Migration[];
   /** Called once, before everything else that gets `deps`: makes what handlers, consumers and sagas share. */
   readonly parts: (deps: Deps<TCalls, Settings<TShape>, undefined>) => TParts;
@@ -68,7 +94,7 @@ export interface ServiceDefinition<
   readonly start: (deps: Deps<TCalls, Settings<TShape>, TParts>) => HandlersOf<TServes> | Promise<HandlersOf<TServes>>;
 }
 
-/** Freezes a declaration; its types flow into `parts`, `start`, `consumes` and `sagas`. */
+/** Freezes a declaration; its types flow into `parts`, `start`, `consumes`, `subscriptions` and `sagas`. */
 export function defineService<
   const TServes extends readonly DescService[],
   const TCalls extends Calls = Record<never, never>,
@@ -83,6 +109,9 @@ export function defineService<
     publishes: [],
     consumes: [],
     sagas: [],
+    projections: [],
+    subscriptions: [],
+    eventStore: () => ({}),
     settings: {} as TShape,
     migrations: [],
     parts: () => undefined as TParts,

@@ -1,5 +1,6 @@
 import { create, type DescMessage, type DescService, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { loadSettings, type Settings, type SettingsShape } from '@souk/config';
+import { createEventStore, createProjections, type ProjectionDefinition, projectionMigrations } from '@souk/eventstore';
 import { type Logger, type Runtime, rootContext, silentLogger } from '@souk/kernel';
 import {
   createInProcessBus,
@@ -33,10 +34,13 @@ export interface ServiceWorldOptions<TCalls extends Calls, TShape extends Settin
 /** Tables that a host makes for a service, and the service's own. */
 export const migrationsOf = (service: {
   readonly migrations: readonly Migration[];
+  readonly projections?: readonly ProjectionDefinition[];
+  readonly subscriptions?: readonly unknown[];
 }): readonly (readonly Migration[])[] => [
   idempotencyMigrations,
   messagingMigrations,
   sagaMigrations,
+  ...((service.projections?.length ?? 0) + (service.subscriptions?.length ?? 0) > 0 ? [projectionMigrations] : []),
   service.migrations,
 ];
 
@@ -87,12 +91,25 @@ export async function createServiceWorld<
     return [callee, fakeService(desc, handlers as never, { runtime, callerService: name, onCall })] as const;
   });
   const defaults = loadSettings({ sections: { [name]: service.settings } }).values[name];
+  const settings = { ...defaults, ...options.settings } as Settings<TShape>;
+  const eventStore = createEventStore({ runtime, service: name, ...service.eventStore({ runtime, db, settings }) });
+  const projections = createProjections({
+    db,
+    store: eventStore,
+    runtime,
+    telemetry,
+    projections: service.projections,
+    subscriptions: service.subscriptions as never,
+  });
+  await projections.prepare(rootContext({ runtime, log }));
   const basics = {
     runtime,
     log,
     telemetry,
     db,
-    settings: { ...defaults, ...options.settings } as Settings<TShape>,
+    settings,
+    eventStore,
+    projections,
     calls: Object.fromEntries(clients) as Deps<TCalls>['calls'],
     events: publisher,
     sagas: engine.sagas,
@@ -105,6 +122,7 @@ export async function createServiceWorld<
     parts: service.parts({ ...basics, parts: undefined }),
   };
   engine.bind(deps as never);
+  projections.bind(deps);
   const handlers = await service.start(deps);
   const router = createRouter({ runtime, telemetry, validateResponses: true });
   for (const served of service.serves) router.add(served, handlers as never);
@@ -175,8 +193,12 @@ export async function createServiceWorld<
     },
     /** Lets sagas run; until then they wait in the database. */
     runSagas: (): Promise<void> => engine.start(),
-    /** Stops sagas and what the service wants stopped. The database is the test's. */
+    /** Lets projections and subscriptions follow events; until then they stay where they are. */
+    runProjections: (): Promise<void> => projections.start(),
+    projections,
+    /** Stops sagas, projections and what the service wants stopped. The database is the test's. */
     close: async (): Promise<void> => {
+      await projections.stop();
       await engine.stop();
       for (const stop of stops.reverse()) await stop();
     },

@@ -37,7 +37,13 @@ export type World = Awaited<ReturnType<typeof startWorld>>;
 /** The service on a real database, with the real provider on a port of its own. Settings make it impatient. */
 export async function startWorld(overrides: Record<string, string> = {}) {
   const database = await testDatabase('payments', [idempotencyMigrations, paymentsMigrations]);
-  const { runtime, db } = database;
+  const { db } = database;
+  let skippedMs = 0;
+  const { clock } = database.runtime;
+  const runtime: typeof database.runtime = {
+    ...database.runtime,
+    clock: { now: () => clock.now() + skippedMs, monotonicMs: () => clock.monotonicMs() + skippedMs },
+  };
   const provided = loadSettings({
     sections: { provider: providerSettings },
     env: { PROVIDER_API_KEY: API_KEY, PROVIDER_SLOW: '50ms' },
@@ -74,6 +80,8 @@ export async function startWorld(overrides: Record<string, string> = {}) {
       },
     },
     sagas: undefined as never,
+    eventStore: undefined as never,
+    projections: undefined as never,
     count: () => undefined,
     schedule: () => undefined,
     onStop: (stop) => void stops.push(stop),
@@ -146,6 +154,10 @@ export async function startWorld(overrides: Record<string, string> = {}) {
     ledger: async (paymentId = '') =>
       (await call((ctx) => handlers.listLedger(ctx, create(ListLedgerRequestSchema, { paymentId, pageSize: 100 }))))
         .entries ?? [],
+    /** As if so many milliseconds had gone by. */
+    skip: (ms: number) => {
+      skippedMs += ms;
+    },
     resume: () => call((ctx) => resumeAttempts(deps)(ctx)),
     /** As a delivery of the event; the same `delivered` set makes it a repeat. */
     cancel: (orderId: string, delivered = new Set<string>()) =>

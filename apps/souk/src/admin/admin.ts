@@ -8,7 +8,7 @@ import type { Telemetry } from '@souk/telemetry';
 import { deadLetterHandlers } from './dead-letters.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { createJobs } from './jobs.ts';
-import { noProjections, projectionHandlers } from './projections.ts';
+import { projectionHandlers } from './projections.ts';
 import { sagaHandlers } from './sagas.ts';
 
 /** The operators' door: what they see of all services of this process, and what they can do to it. */
@@ -28,7 +28,6 @@ export function serveAdmin(init: {
   host.router.add(JobAdminService, jobHandlers(jobs), { telemetry });
   host.router.add(DeadLetterAdminService, deadLetterHandlers(host.operators, jobs), { telemetry });
   host.router.add(SagaAdminService, sagaHandlers({ operators: host.operators, jobs, runtime }), { telemetry });
-  const projections = () => host.operators().map(({ service }) => ({ service, projections: noProjections }));
-  host.router.add(ProjectionAdminService, projectionHandlers(projections, jobs), { telemetry });
+  host.router.add(ProjectionAdminService, projectionHandlers(host.operators, jobs), { telemetry });
   return { stop: jobs.stop };
 }

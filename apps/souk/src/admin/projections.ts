@@ -33,7 +33,11 @@ export interface ProjectionPort {
   rebuild(
     ctx: Context,
     name: string,
-    options: { readonly onProgress: (done: number, total: number) => void },
+    options: {
+      readonly actor: string;
+      readonly reason: string;
+      readonly onProgress: (done: number, total: number) => void;
+    },
   ): Promise<void>;
 }
 
@@ -42,9 +46,6 @@ export interface ProjectionsOf {
   readonly service: string;
   readonly projections: ProjectionPort;
 }
-
-/** Of a service that keeps no read models of events. */
-export const noProjections: ProjectionPort = Object.freeze({ list: async () => [], rebuild: async () => {} });
 
 interface Found {
   readonly one: ProjectionsOf;
@@ -98,13 +99,16 @@ export function projectionHandlers(
 
     rebuildProjection: async (ctx, { name, service, reason }) => {
       const { one, line } = await find(ctx, name, service);
+      const actor = actorOf(ctx);
       const job = jobs.begin({
         kind: `rebuild ${one.service} ${line.name}`,
-        actor: actorOf(ctx),
+        actor,
         reason,
         work: async (jobCtx, progress) => {
           let told = 0;
           await one.projections.rebuild(jobCtx, line.name, {
+            actor,
+            reason,
             onProgress: (done, total) => {
               progress.total(total);
               progress.done(done - told);
