@@ -13,6 +13,11 @@ export const inventoryErrors = defineErrors('INVENTORY', {
     text: 'the reservation of order {orderId} expired and its stock was sold meanwhile; it can be committed once there is stock again',
     retry: 'later',
   },
+  PARCEL_LEFT: {
+    code: 'unavailable',
+    text: 'the parcel of the cancelled order {orderId} has left, and its goods, put back on the shelf, are promised to others: count the stock',
+    retry: 'later',
+  },
   BELOW_RESERVED: {
     code: 'failed_precondition',
     text: '{reserved} units are reserved: stock cannot be set below that',

@@ -6,6 +6,7 @@ import {
 } from '@souk/contracts/inventory/v1/events';
 import { InventoryService } from '@souk/contracts/inventory/v1/inventory';
 import { OrderCancelledSchema } from '@souk/contracts/orders/v1/events';
+import { ShipmentNotStoppedSchema } from '@souk/contracts/shipping/v1/events';
 import { on } from '@souk/messaging';
 import { defineService } from '@souk/service';
 import { inventorySettings } from './config.ts';
@@ -15,6 +16,7 @@ import { commitReservation } from './usecases/commit-reservation.ts';
 import { expireReservations } from './usecases/expire-reservations.ts';
 import { getAvailability } from './usecases/get-availability.ts';
 import { importStock } from './usecases/import-stock.ts';
+import { keepSold } from './usecases/keep-sold.ts';
 import { releaseStock } from './usecases/release-stock.ts';
 import { reserveStock } from './usecases/reserve-stock.ts';
 import { returnStock } from './usecases/return-stock.ts';
@@ -26,7 +28,7 @@ export const inventory = defineService({
   serves: [InventoryService],
   calls,
   publishes: [StockReservedSchema, StockReleasedSchema, StockCommittedSchema, StockLowSchema],
-  consumes: [on(OrderCancelledSchema, returnStock)],
+  consumes: [on(OrderCancelledSchema, returnStock), on(ShipmentNotStoppedSchema, keepSold)],
   settings: inventorySettings,
   migrations: inventoryMigrations,
   start: (deps) => {

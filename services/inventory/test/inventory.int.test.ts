@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { InventoryService, Reservation_Status } from '@souk/contracts/inventory/v1/inventory';
 import { OrderCancelledSchema } from '@souk/contracts/orders/v1/events';
+import { ShipmentNotStoppedSchema } from '@souk/contracts/shipping/v1/events';
 import { virtualRuntime } from '@souk/kernel';
 import { createServiceWorld, migrationsOf } from '@souk/testkit';
 import { type TestDatabase, testDatabase } from '../../../tests/support/database.ts';
@@ -135,6 +136,39 @@ describe('inventory', () => {
       await Promise.all([world.stock.commitReservation(world.system, { orderId: orderId(n) }), cancel(n)]);
     }
     assert.deepEqual(await now(9), [100, 0]);
+  });
+
+  test('goods of a cancelled order that have left are not on the shelf, whichever is heard first', async () => {
+    const tooLate = (order: number, id?: string) => {
+      const parcel = { orderId: orderId(order), shipmentId: `shp_${uuid(order)}`, userId };
+      return world.hear(ShipmentNotStoppedSchema, parcel, id);
+    };
+    await put(30, 10);
+    for (const order of [31, 32, 33]) {
+      await reserve(order, 30, 2);
+      await world.stock.commitReservation(world.system, { orderId: orderId(order) });
+    }
+    await cancel(31);
+    for (let time = 0; time < 2; time++) await tooLate(31);
+    await tooLate(32);
+    await cancel(32);
+    assert.deepEqual(await now(30), [4, 0]);
+    await Promise.all([cancel(33), tooLate(33)]);
+    await Promise.all([cancel(33), tooLate(33)]);
+    assert.deepEqual(await now(30), [4, 0]);
+  });
+
+  test('goods that have left and are promised to others are taken off as soon as there are others', async () => {
+    await put(35, 2);
+    await reserve(35, 35, 2);
+    await world.stock.commitReservation(world.system, { orderId: orderId(35) });
+    await cancel(35);
+    await reserve(36, 35, 2);
+    const parcel = { orderId: orderId(35), shipmentId: `shp_${uuid(35)}`, userId };
+    await assert.rejects(world.hear(ShipmentNotStoppedSchema, parcel, 'left'), { reason: 'INVENTORY_PARCEL_LEFT' });
+    await put(35, 4);
+    await world.hear(ShipmentNotStoppedSchema, parcel, 'left');
+    assert.deepEqual(await now(35), [2, 2]);
   });
 
   test('a reservation and its release at once hold nothing in the end', async () => {

@@ -7,11 +7,17 @@ import {
   OrderShippedSchema,
 } from '@souk/contracts/orders/v1/events';
 import { OrderService } from '@souk/contracts/orders/v1/orders';
-import { PaymentRefundedSchema, PaymentVoidedSchema } from '@souk/contracts/payments/v1/events';
+import {
+  PaymentFailedSchema,
+  PaymentRefundedSchema,
+  PaymentRefundFailedSchema,
+  PaymentVoidedSchema,
+} from '@souk/contracts/payments/v1/events';
 import {
   ShipmentCancelledSchema,
   ShipmentDeliveredSchema,
   ShipmentDispatchedSchema,
+  ShipmentNotStoppedSchema,
 } from '@souk/contracts/shipping/v1/events';
 import { UserDeletedSchema } from '@souk/contracts/users/v1/events';
 import { checkEpoch, createHorizonWatch, eventStoreMigrations } from '@souk/eventstore';
@@ -67,9 +73,12 @@ export const orders = defineService({
   consumes: [
     on(PaymentVoidedSchema, (deps: OrdersDeps) => followPayment(deps, 'VOIDED')),
     on(PaymentRefundedSchema, (deps: OrdersDeps) => followPayment(deps, 'REFUNDED')),
+    on(PaymentRefundFailedSchema, (deps: OrdersDeps) => followPayment(deps, 'REFUND_FAILED')),
+    on(PaymentFailedSchema, (deps: OrdersDeps) => followPayment(deps, 'FAILED')),
     on(ShipmentDispatchedSchema, (deps: OrdersDeps) => followShipment(deps, 'dispatched')),
     on(ShipmentDeliveredSchema, (deps: OrdersDeps) => followShipment(deps, 'delivered')),
     on(ShipmentCancelledSchema, (deps: OrdersDeps) => followShipment(deps, 'cancelled')),
+    on(ShipmentNotStoppedSchema, (deps: OrdersDeps) => followShipment(deps, 'not stopped')),
     on(UserDeletedSchema, forgetUser),
   ],
   sagas: [placeOrderSaga],

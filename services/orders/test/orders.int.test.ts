@@ -6,11 +6,17 @@ import {
   Order_Status,
   type Order as OrderMessage,
 } from '@souk/contracts/orders/v1/orders';
-import { PaymentRefundedSchema, PaymentVoidedSchema } from '@souk/contracts/payments/v1/events';
+import {
+  PaymentFailedSchema,
+  PaymentRefundedSchema,
+  PaymentRefundFailedSchema,
+  PaymentVoidedSchema,
+} from '@souk/contracts/payments/v1/events';
 import {
   ShipmentCancelledSchema,
   ShipmentDeliveredSchema,
   ShipmentDispatchedSchema,
+  ShipmentNotStoppedSchema,
 } from '@souk/contracts/shipping/v1/events';
 import { createEventStore } from '@souk/eventstore';
 import { type Context, isSoukError } from '@souk/kernel';
@@ -181,6 +187,51 @@ describe('orders', () => {
     assert.deepEqual(await now(), [DELIVERED, Order_PaymentStatus.REFUNDED, Order_FulfilmentStatus.RECEIVED]);
     assert.equal((await world.orders.getOrder(own, { id })).version, 7);
     assert.deepEqual(await publishedOf(id), ['OrderPlaced', 'OrderConfirmed', 'OrderShipped', 'OrderDelivered']);
+  });
+
+  test('a refund that fails shows in an order whose money is to be given back, until it is given back', async () => {
+    const user = () => own.caller.userId as string;
+    const refund = (id: string) => ({
+      paymentId: PAYMENT,
+      orderId: id,
+      userId: user(),
+      refundId: 'rfd_01890000-0000-7000-8000-000000000001',
+    });
+    const paymentOf = async (id: string) =>
+      Order_PaymentStatus[(await world.orders.getOrder(own, { id })).paymentStatus];
+    const { id } = await orderThatIs(CANCELLED);
+    await world.hear(PaymentRefundedSchema, { ...refund(id), full: true });
+    await world.hear(PaymentRefundFailedSchema, refund(id));
+    assert.equal(await paymentOf(id), 'REFUND_FAILED');
+    await world.hear(PaymentRefundedSchema, { ...refund(id), full: true });
+    assert.equal(await paymentOf(id), 'REFUNDED');
+
+    const kept = await orderThatIs(CONFIRMED);
+    await world.hear(PaymentRefundFailedSchema, refund(kept.id));
+    assert.equal(await paymentOf(kept.id), 'AUTHORIZED');
+
+    const rejected = await orderThatIs(REJECTED);
+    await world.hear(PaymentFailedSchema, { paymentId: PAYMENT, orderId: rejected.id, userId: user() });
+    assert.equal(await paymentOf(rejected.id), 'FAILED');
+  });
+
+  test('an order that was cancelled in the moment its parcel left tells where the goods are', async () => {
+    const { id } = await orderThatIs(CANCELLED);
+    const parcel = {
+      orderId: id,
+      shipmentId: 'shp_01890000-0000-7000-8000-000000000001',
+      userId: own.caller.userId as string,
+    };
+    const now = async () => {
+      const { status, fulfilmentStatus } = await world.orders.getOrder(own, { id });
+      return [Order_Status[status], Order_FulfilmentStatus[fulfilmentStatus]];
+    };
+    await world.hear(ShipmentNotStoppedSchema, parcel);
+    assert.deepEqual(await now(), ['CANCELLED', 'IN_TRANSIT']);
+    await world.hear(ShipmentDeliveredSchema, parcel);
+    await world.hear(ShipmentNotStoppedSchema, parcel);
+    assert.deepEqual(await now(), ['CANCELLED', 'RECEIVED']);
+    assert.deepEqual(await publishedOf(id), ['OrderPlaced', 'OrderCancelled']);
   });
 
   test('a cancelled order still hears of its money and its parcel, and stays cancelled', async () => {

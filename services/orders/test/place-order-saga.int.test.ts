@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { type Order, Order_Status } from '@souk/contracts/orders/v1/orders';
 import type { TestDatabase } from '../../../tests/support/database.ts';
+import { cancelIn } from '../src/usecases/cancel-order.ts';
 import { newDatabase, ordersWorld, paymentRefusals, refusals, userId, type WorldOptions } from './world.ts';
 
 const FAST = { pollMs: 20, drainMs: 200 };
@@ -126,6 +127,53 @@ describe('the place-order saga', () => {
     assert.deepEqual([now.status, now.reason], [Order_Status.CANCELLED, 'CHANGED_MIND']);
     const told = (await world.published()).filter(({ key }) => key === order.id);
     assert.ok(!told.some(({ schema }) => schema.endsWith('OrderRejected')));
+  });
+
+  test('cancelled while a participant hangs: the saga turns back at once, and does not wait for it', async () => {
+    const { promise: authorizing, resolve: begun } = Promise.withResolvers<void>();
+    const world = await running({
+      payments: {
+        authorizePayment: async (ctx) => {
+          begun();
+          await new Promise((_, reject) => ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason)));
+          throw paymentRefusals.CARD_DECLINED();
+        },
+      },
+    });
+    const order = await world.place({ prefer: '' });
+    await authorizing;
+    const startMs = performance.now();
+    await world.orders.cancelOrder(world.own, { id: order.id, reason: 'CHANGED_MIND' });
+    const saga = await world.ended(order.id);
+    assert.deepEqual([saga.status, saga.failure?.reason], ['COMPENSATED', 'SAGA_CANCELLED']);
+    // An attempt may take 15 s.
+    assert.ok(performance.now() - startMs < 5000);
+    assert.deepEqual(world.callsFor(order).slice(-2), ['payments.voidPayment', 'inventory.releaseStock']);
+    const now = await world.orders.getOrder(world.own, { id: order.id });
+    assert.deepEqual([now.status, now.reason], [Order_Status.CANCELLED, 'CHANGED_MIND']);
+  });
+
+  test('a cancellation that is rolled back leaves the saga alone', async () => {
+    const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>();
+    const { promise: reserving, resolve: begun } = Promise.withResolvers<void>();
+    const world = await running({
+      users: {
+        checkUser: async () => {
+          begun();
+          await mayGoOn;
+          return { active: true };
+        },
+      },
+    });
+    const order = await world.place({ prefer: '' });
+    await reserving;
+    const rolledBack = world.deps.db.tx(database.ctx, async (tx) => {
+      await cancelIn(tx, world.deps, { id: order.id, reason: 'X', actor: 'tests', etag: '' });
+      throw refusals.BUSY();
+    });
+    await assert.rejects(rolledBack, { reason: 'INVENTORY_BUSY' });
+    goOn();
+    assert.equal((await world.ended(order.id)).status, 'COMPLETED');
   });
 
   test('after the pivot a step that fails is repeated under the same key until it succeeds', async () => {

@@ -4,6 +4,7 @@ import {
   PaymentCapturedSchema,
   PaymentFailedSchema,
   PaymentRefundedSchema,
+  PaymentRefundFailedSchema,
   PaymentVoidedSchema,
 } from '@souk/contracts/payments/v1/events';
 import { PaymentService } from '@souk/contracts/payments/v1/payments';
@@ -43,6 +44,7 @@ export const payments = defineService({
     PaymentCapturedSchema,
     PaymentVoidedSchema,
     PaymentRefundedSchema,
+    PaymentRefundFailedSchema,
     PaymentFailedSchema,
   ],
   consumes: [on(OrderCancelledSchema, settleCancelledOrder), on(UserDeletedSchema, forgetUser)],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { hasReason } from '@souk/kernel';
 import fc from 'fast-check';
+import { paymentErrors } from '../src/errors.ts';
 import { startWorld, type World } from './world.ts';
 
 describe('refunds, cancellations and charges by hand', () => {
@@ -176,6 +177,26 @@ describe('refunds, cancellations and charges by hand', () => {
     assert.deepEqual(refunded(id), [0]);
     await world.sql().query("update payment_attempt set next_at = '2000-01-01' where payment_id = $1", [id]);
     await world.resume();
+    assert.deepEqual(refunded(id), [1000]);
+    await audit(id);
+  });
+
+  test('a refund that the provider refuses is told, leaves the money ours, and can be made again', async () => {
+    const { order, id } = await paid();
+    const { provider } = world.deps.parts;
+    const { refund } = provider;
+    Object.assign(provider, {
+      refund: async () => {
+        throw paymentErrors.PROVIDER_REFUSED({ why: 'card_closed' });
+      },
+    });
+    await world.cancel(order);
+    Object.assign(provider, { refund });
+    assert.equal(world.eventsOf(order).at(-1), 'PaymentRefundFailed');
+    assert.deepEqual(refunded(id), [0]);
+    await audit(id);
+    await world.refund(id, undefined, `${id}-again`);
+    assert.equal(world.eventsOf(order).at(-1), 'PaymentRefunded');
     assert.deepEqual(refunded(id), [1000]);
     await audit(id);
   });

@@ -97,6 +97,7 @@ describe('webhooks', () => {
     const late = { ...event, data: { ...event.data, refunded: 0, refunds } };
     await world.webhook(late);
     await world.webhook({ ...late, id: 'sent-anew' });
+    assert.deepEqual(world.eventsOf(order).slice(-2), ['PaymentRefunded', 'PaymentRefundFailed']);
     const payment = await world.find(order);
     assert.deepEqual([world.status(payment), payment.refunds?.[0]?.status], ['CAPTURED', 3]);
     const receivable = (await world.ledger(id)).filter(({ account }) => account === 'provider_receivable');

@@ -4,6 +4,7 @@ import {
   ShipmentCancelledSchema,
   ShipmentDeliveredSchema,
   ShipmentDispatchedSchema,
+  ShipmentNotStoppedSchema,
 } from '@souk/contracts/shipping/v1/events';
 import { ShippingService } from '@souk/contracts/shipping/v1/shipping';
 import { UserDeletedSchema } from '@souk/contracts/users/v1/events';
@@ -24,7 +25,13 @@ export const shipping = defineService({
   name: 'shipping',
   serves: [ShippingService],
   calls,
-  publishes: [ShipmentArrangedSchema, ShipmentDispatchedSchema, ShipmentDeliveredSchema, ShipmentCancelledSchema],
+  publishes: [
+    ShipmentArrangedSchema,
+    ShipmentDispatchedSchema,
+    ShipmentDeliveredSchema,
+    ShipmentCancelledSchema,
+    ShipmentNotStoppedSchema,
+  ],
   consumes: [on(OrderCancelledSchema, onOrderCancelled), on(UserDeletedSchema, forgetUser)],
   settings: shippingSettings,
   migrations: shippingMigrations,

@@ -34,4 +34,14 @@ export const inventoryMigrations: readonly Migration[] = [
       );
     `,
   },
+  {
+    id: 'inventory/0002-left-the-house',
+    // Goods of a cancelled order that could not be held back are not on the shelf, whatever the cancellation says.
+    sql: `
+      alter table reservation add column left_house boolean not null default false;
+      alter table stock_move drop constraint stock_move_reason_check;
+      alter table stock_move add constraint stock_move_reason_check
+        check (reason in ('import', 'count', 'sale', 'return', 'not-returned'));
+    `,
+  },
 ];

@@ -8,7 +8,8 @@
  *
  * I1 stock.reserved is the sum of RESERVED reservations.  I2 reserved never exceeds on_hand (also a CHECK).  I3 each arrow is one
  * statement whose condition is the state it starts from, so a repeat does nothing.  I4 a reservation is locked before its stock, and rows of
- * stock in the order of product ids.  I5 a change of stock is computed from the rows as they were locked: PostgreSQL checks constraints on the
+ * stock in the order of product ids.  I5 goods that have left
+ * the house (`left_house`) are not given back.  I6 a change of stock is computed from the rows as they were locked: PostgreSQL checks constraints on the
  * row of the snapshot first, so `reserved = s.reserved + n` fails on numbers that are out of date.
  */
 import type { Sql, Transaction } from '@souk/store';
@@ -191,7 +192,7 @@ export async function release(
 }
 
 const GIVE_BACK = `
-  with r as (update reservation set state = 'RELEASED' where order_id = $1 and state = 'COMMITTED' returning *), ${HELD},
+  with r as (update reservation set state = 'RELEASED' where order_id = $1 and state = 'COMMITTED' and not left_house returning *), ${HELD},
   restocked as (
     update stock s set on_hand = l.on_hand + h.quantity, reserved = l.reserved, version = l.version + 1, low_announced = false
     from held h join locked l using (product_id) where s.product_id = h.product_id
@@ -206,6 +207,41 @@ const GIVE_BACK = `
 export async function giveBack(sql: Sql, orderId: string, now: Date): Promise<Reservation | undefined> {
   const { rows } = await sql.query<Reservation>(GIVE_BACK, [orderId, now]);
   return rows[0];
+}
+
+const TAKE_OUT = `
+  with c as (select * from reservation where order_id = $1 and not left_house and product_ids <> '{}' for update),
+  lines as (
+    select l.product_id, l.quantity from c, unnest(c.product_ids, c.quantities) as l(product_id, quantity) where c.state = 'RELEASED'
+  ),
+  locked as (
+    select s.* from stock s where s.product_id in (select product_id from lines) order by s.product_id for update
+  ),
+  short as (select product_id from lines left join locked using (product_id) where coalesce(on_hand - reserved, 0) < quantity),
+  r as (
+    update reservation x set state = 'COMMITTED', left_house = true from c
+    where x.order_id = c.order_id and c.state in ('COMMITTED', 'RELEASED') and not exists (select 1 from short) returning x.*
+  ),
+  taken as (
+    update stock s set on_hand = l.on_hand - i.quantity, reserved = l.reserved, version = l.version + 1
+    from lines i join locked l using (product_id) where s.product_id = i.product_id and exists (select 1 from r)
+    returning 1
+  ),
+  moved as (
+    insert into stock_move (product_id, delta, reason, ref, at)
+    select product_id, -quantity, 'not-returned', $1, $2 from lines where exists (select 1 from r) returning 1
+  )
+  select (select count(*) from short)::int as short, (select count(*) from taken) as taken, (select count(*) from moved) as moved`;
+
+/**
+ * Goods of a cancelled order have left the house: what was put back on the shelf for it is taken off again, and what was not stays
+ * sold. A repeat does nothing.
+ *
+ * @returns false when they were put back and are promised to others by now
+ */
+export async function takeOut(sql: Sql, orderId: string, now: Date): Promise<boolean> {
+  const { rows } = await sql.query<{ short: number }>(TAKE_OUT, [orderId, now]);
+  return rows[0]?.short === 0;
 }
 
 const EXPIRE = `

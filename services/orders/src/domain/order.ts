@@ -10,7 +10,7 @@
  */
 
 export type OrderStatus = 'PLACED' | 'CONFIRMED' | 'REJECTED' | 'SHIPPED' | 'DELIVERED' | 'CANCELLED';
-export type PaymentStatus = 'PENDING' | 'AUTHORIZED' | 'CAPTURED' | 'VOIDED' | 'REFUNDED' | 'FAILED';
+export type PaymentStatus = 'PENDING' | 'AUTHORIZED' | 'CAPTURED' | 'VOIDED' | 'REFUNDED' | 'REFUND_FAILED' | 'FAILED';
 export type FulfilmentStatus = 'UNALLOCATED' | 'RESERVED' | 'PREPARING' | 'IN_TRANSIT' | 'RECEIVED' | 'RETURNED';
 
 /** Minor units as decimal text: it must survive JSON, and amounts may exceed what a double holds. */

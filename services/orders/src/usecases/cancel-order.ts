@@ -11,8 +11,8 @@ import { showOrder, visibleOrder } from './show-order.ts';
 const DEFAULT_REASON = 'CANCELLED_BY_CUSTOMER';
 
 /**
- * Cancels an order that has not left the house. Whoever has done a part of it undoes it on hearing the event; a saga that is still at
- * work finds the order cancelled at its pivot and turns back.
+ * Cancels an order that has not left the house. Whoever has done a part of it undoes it on hearing the event; a saga that has not passed
+ * its pivot turns back at once.
  */
 export function cancelOrder(deps: OrdersDeps) {
   return async (ctx: Context, request: CancelOrderRequest) => {
@@ -33,11 +33,14 @@ export async function cancelIn(
   const { orders, waiters } = deps.parts;
   const at = new Date(deps.runtime.clock.now()).toISOString();
   const { reason, actor } = request;
-  const { after, events } = await orders.change(tx, request.id, (order) => {
+  const { before, after, events } = await orders.change(tx, request.id, (order) => {
     checkEtag(request.etag, order.version);
     return { type: 'Cancel', reason, actor, at };
   });
   if (events.length === 0) return after;
+  // In the transaction that cancels, so one is as sure as the other. A pivot under way waits for this transaction, finds the order
+  // cancelled and refuses: it cannot confirm in between.
+  if (before?.status === 'PLACED') await deps.sagas.cancel(tx, after.id, { reason, actor, actionId: after.id });
   await deps.events.publish(tx, OrderCancelledSchema, {
     orderId: after.id,
     userId: after.userId,

@@ -85,8 +85,9 @@ const REFUSALS: ReadonlyMap<string, (typeof paymentErrors)['CARD_DECLINED']> = n
 export const refusal = (failureCode: string) =>
   (REFUSALS.get(failureCode) ?? paymentErrors.CARD_DECLINED)({}, { details: { failureCode } });
 
-const RESOLVE_AFTER_MS = [5_000, 30_000, 120_000, 600_000, 3_600_000] as const;
+// The last is how long it takes at most, once the provider answers again, until everything is known that its absence left open.
+const RESOLVE_AFTER_MS = [5_000, 30_000, 120_000, 300_000] as const;
 
-/** Milliseconds until an unknown outcome is looked into again: 5 s, 30 s, 2 min, 10 min, then hourly. */
+/** Milliseconds until an unknown outcome is looked into again: 5 s, 30 s, 2 min, then every 5 min. */
 export const resolveAfterMs = (looks: number): number =>
   RESOLVE_AFTER_MS[Math.min(looks, RESOLVE_AFTER_MS.length - 1)] as number;

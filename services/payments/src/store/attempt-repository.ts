@@ -9,11 +9,12 @@ export interface OpenAttempt {
   readonly created_at: Date;
 }
 
+// Who looks later has set the time of the next look already; it grows with the looks.
 const UNKNOWN = `/* note-unknown-outcome */
-  update payment_attempt set state = 'unknown', next_at = $3, updated_at = $4
+  update payment_attempt set state = 'unknown', next_at = case when looks = 0 then $3 else next_at end, updated_at = $4
   where payment_id = $1 and purpose = $2 and state in ('created', 'unknown')`;
 
-/** The provider was asked and its answer is not known. */
+/** The provider was asked to do it and its answer is not known. */
 export async function noteUnknown(
   sql: Sql,
   paymentId: string,
@@ -22,6 +23,14 @@ export async function noteUnknown(
   now: Date,
 ): Promise<void> {
   await sql.query(UNKNOWN, [paymentId, purpose, nextAt, now]);
+}
+
+const LOOK_AT = `/* look-at-attempt */
+  update payment_attempt set next_at = $3 where payment_id = $1 and purpose = $2 and state in ('created', 'unknown')`;
+
+/** Sets the time of the next look. */
+export async function lookAt(sql: Sql, paymentId: string, purpose: Purpose, at: Date): Promise<void> {
+  await sql.query(LOOK_AT, [paymentId, purpose, at]);
 }
 
 const CLOSE = `/* close-attempt */

@@ -11,7 +11,7 @@ import { paymentErrors } from '../errors.ts';
 import type { PartsDeps } from '../parts.ts';
 import { persistently } from '../provider/persistence.ts';
 import type { PaymentProvider, ProviderCharge } from '../provider.ts';
-import { closeAttempt, lastAuthorizationAt, noteUnknown } from '../store/attempt-repository.ts';
+import { closeAttempt, lastAuthorizationAt, lookAt, noteUnknown } from '../store/attempt-repository.ts';
 import { findPayment } from '../store/payment-repository.ts';
 import type { PaymentRow, RefundRow } from '../store/payment-row.ts';
 import { beginRefund } from '../store/settlement.ts';
@@ -81,10 +81,17 @@ export function createPursue(deps: PartsDeps, provider: PaymentProvider, settle:
     }
   };
 
+  /** Sends nothing, so an answer that stays away leaves the time alone at which the authorization was sent last: see `abandonUnsent`. */
   const resolve: Pursue['resolve'] = async (ctx, payment) => {
     if (payment.status !== 'PENDING') return payment;
     const key = providerKey(payment.id, 'authorize');
-    const charge = await ask(ctx, payment, 'authorize', () => provider.findCharge(ctx, key));
+    let charge: ProviderCharge | undefined;
+    try {
+      charge = await persistently(runtime, ctx, () => provider.findCharge(ctx, key));
+    } catch (cause) {
+      if (!isRetryable(cause)) throw cause;
+      throw paymentErrors.OUTCOME_UNKNOWN({}, { cause });
+    }
     return charge === undefined ? payment : settle.charge(ctx, payment, charge);
   };
 
@@ -123,7 +130,12 @@ export function createPursue(deps: PartsDeps, provider: PaymentProvider, settle:
   /** Nothing is known of it at the provider: after a while nothing can be on its way any more either. */
   const abandonUnsent = async (ctx: Context, payment: PaymentRow): Promise<PaymentRow> => {
     const sentAt = (await lastAuthorizationAt(db.at(ctx), payment.id)) ?? payment.created_at;
-    if (runtime.clock.now() - sentAt.getTime() < settings.abandonAfter) throw paymentErrors.OUTCOME_UNKNOWN();
+    const abandonAt = sentAt.getTime() + settings.abandonAfter;
+    if (runtime.clock.now() < abandonAt) {
+      // Looked at exactly then: the waits between looks grow, and nobody else waits for it.
+      await lookAt(db.at(ctx), payment.id, 'void', new Date(abandonAt));
+      throw paymentErrors.OUTCOME_UNKNOWN();
+    }
     return settle.abandoned(ctx, payment);
   };
 
@@ -174,7 +186,7 @@ export function createPursue(deps: PartsDeps, provider: PaymentProvider, settle:
   const refundOne: Pursue['refund'] = async (ctx, payment, refund) => {
     if (refund.status !== 'PENDING') return payment;
     const purpose: Purpose = `refund/${refund.id}`;
-    const { id, amount } = refund;
+    const { amount } = refund;
     const key = providerKey(payment.id, purpose);
     try {
       const made = await ask(ctx, payment, purpose, () =>
@@ -183,7 +195,6 @@ export function createPursue(deps: PartsDeps, provider: PaymentProvider, settle:
       return await settle.refund(ctx, payment, refund, made.status);
     } catch (refusal) {
       if (!hasReason(refusal, 'PAYMENTS_PROVIDER_REFUSED')) throw refusal;
-      deps.log.warn('the provider refused a refund', { refundId: id, paymentId: payment.id, err: refusal });
       return settle.refund(ctx, payment, refund, 'failed');
     }
   };

@@ -8,10 +8,10 @@ import { findRefund } from '../store/settlement.ts';
 import { chargeByHand } from './create-payment.ts';
 
 const BATCH = 20;
-/** Looks after which it is a matter for a person: about a day. */
-const LOOKS_OF_A_DAY = 28;
+/** Milliseconds after which it is a matter for a person. */
+const A_DAY_MS = 86_400_000;
 const TIME_PER_BATCH_MS = 30_000;
-const WAITS_S = [0, 1, 2, 3, 4].map((looks) => resolveAfterMs(looks) / 1000);
+const WAITS_S = [0, 1, 2, 3].map((looks) => resolveAfterMs(looks) / 1000);
 
 /** Takes up what was begun and has no outcome: after a crash, a timeout, a provider that was away. */
 export const resumeAttempts = (deps: PaymentsDeps) => async (ctx: Context) => {
@@ -26,13 +26,14 @@ export const resumeAttempts = (deps: PaymentsDeps) => async (ctx: Context) => {
 };
 
 async function look(ctx: Context, deps: PaymentsDeps, attempt: OpenAttempt): Promise<void> {
-  const { payment_id: paymentId, purpose, looks } = attempt;
+  const { payment_id: paymentId, purpose, looks, created_at: begunAt } = attempt;
   try {
     const payment = await findPayment(deps.db.at(ctx), paymentId);
     if (payment !== undefined) await resume(ctx, deps, payment, attempt);
   } catch (thrown) {
     const fields = { paymentId, purpose, looks, err: fromUnknown(thrown) };
-    if (looks < LOOKS_OF_A_DAY) ctx.log.warn('an outcome is still not known', fields);
+    const ageMs = deps.runtime.clock.now() - begunAt.getTime();
+    if (ageMs < A_DAY_MS) ctx.log.warn('an outcome is still not known', fields);
     else ctx.log.error('an outcome is not known after a day: ask the provider', fields);
   }
 }

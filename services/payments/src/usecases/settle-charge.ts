@@ -4,6 +4,7 @@ import {
   PaymentCapturedSchema,
   PaymentFailedSchema,
   PaymentRefundedSchema,
+  PaymentRefundFailedSchema,
   PaymentVoidedSchema,
 } from '@souk/contracts/payments/v1/events';
 import type { Context } from '@souk/kernel';
@@ -134,13 +135,30 @@ export function createSettle(deps: PartsDeps): Settle {
   ): Promise<PaymentRow | undefined> => {
     if (status === 'succeeded') return succeeded(tx, refund, now);
     const refused = await settleRefusedRefund(tx, refund, now);
-    if (refused !== undefined) return refused;
+    if (refused !== undefined) return notRefunded(tx, refused, refund, 'REFUSED', now);
     const reversed = await settleReversedRefund(tx, refund, now);
-    if (reversed !== undefined) {
-      deps.log.warn('a refund that was made failed later', { refundId: refund.id, paymentId: refund.payment_id });
-      counted(tx, 'refund_failed_later');
-    }
-    return reversed;
+    return reversed && notRefunded(tx, reversed, refund, 'FAILED_LATE', now);
+  };
+
+  /** The customer waits for money that does not come: the books are right, and a person has to refund again. */
+  const notRefunded = async (
+    tx: Transaction,
+    payment: PaymentRow,
+    refund: RefundRow,
+    failureCode: 'REFUSED' | 'FAILED_LATE',
+    now: Date,
+  ): Promise<PaymentRow> => {
+    await events.publish(tx, PaymentRefundFailedSchema, {
+      ...subject(payment, now),
+      refundId: refund.id,
+      amount: money(payment.currency, refund.amount),
+      totalRefunded: money(payment.currency, payment.refunded),
+      failureCode,
+    });
+    const fields = { refundId: refund.id, paymentId: payment.id, orderId: payment.order_id, failureCode };
+    deps.log.error('money was not given back; see to the payment and refund it again', fields);
+    counted(tx, 'refund_failed');
+    return payment;
   };
 
   const succeeded = async (tx: Transaction, refund: RefundRow, now: Date): Promise<PaymentRow | undefined> => {

@@ -233,6 +233,13 @@ export enum Order_PaymentStatus {
    * @generated from enum value: FAILED = 6;
    */
   FAILED = 6,
+
+  /**
+   * The amount is to be given back, and the provider did not do it. Waits for an administrator to refund the payment again.
+   *
+   * @generated from enum value: REFUND_FAILED = 7;
+   */
+  REFUND_FAILED = 7,
 }
 
 /**

@@ -244,6 +244,76 @@ export declare type PaymentRefunded = Message<"souk.payments.v1.PaymentRefunded"
 export declare const PaymentRefundedSchema: GenMessage<PaymentRefunded>;
 
 /**
+ * Money that was to be given back was not: the provider refused, or took back a refund that it had made. The money is ours still, and whoever
+ * operates the shop has to see to it.
+ *
+ * @generated from message souk.payments.v1.PaymentRefundFailed
+ */
+export declare type PaymentRefundFailed = Message<"souk.payments.v1.PaymentRefundFailed"> & {
+  /**
+   * The payment.
+   *
+   * @generated from field: string payment_id = 1;
+   */
+  paymentId: string;
+
+  /**
+   * The order it paid; empty when there is none.
+   *
+   * @generated from field: string order_id = 2;
+   */
+  orderId: string;
+
+  /**
+   * Who had paid.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * The refund.
+   *
+   * @generated from field: string refund_id = 4;
+   */
+  refundId: string;
+
+  /**
+   * How much was not given back.
+   *
+   * @generated from field: souk.common.v1.Money amount = 5;
+   */
+  amount?: Money | undefined;
+
+  /**
+   * How much was given back in all.
+   *
+   * @generated from field: souk.common.v1.Money total_refunded = 6;
+   */
+  totalRefunded?: Money | undefined;
+
+  /**
+   * Why, as a stable code: "REFUSED", or "FAILED_LATE" when it had been made before.
+   *
+   * @generated from field: string failure_code = 7;
+   */
+  failureCode: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 8;
+   */
+  at?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message souk.payments.v1.PaymentRefundFailed.
+ * Use `create(PaymentRefundFailedSchema)` to create a new message.
+ */
+export declare const PaymentRefundFailedSchema: GenMessage<PaymentRefundFailed>;
+
+/**
  * The provider refused.
  *
  * @generated from message souk.payments.v1.PaymentFailed

@@ -212,3 +212,51 @@ export declare type ShipmentCancelled = Message<"souk.shipping.v1.ShipmentCancel
  */
 export declare const ShipmentCancelledSchema: GenMessage<ShipmentCancelled>;
 
+/**
+ * The order was cancelled, and its shipment could not be stopped any more: the goods have left the house.
+ *
+ * @generated from message souk.shipping.v1.ShipmentNotStopped
+ */
+export declare type ShipmentNotStopped = Message<"souk.shipping.v1.ShipmentNotStopped"> & {
+  /**
+   * The order.
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * The shipment.
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId: string;
+
+  /**
+   * Whose order it is.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * Why it was to be stopped, as a stable code.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 5;
+   */
+  at?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message souk.shipping.v1.ShipmentNotStopped.
+ * Use `create(ShipmentNotStoppedSchema)` to create a new message.
+ */
+export declare const ShipmentNotStoppedSchema: GenMessage<ShipmentNotStopped>;
+
