@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import process from 'node:process';
 import { type Environment, type LoadedSettings, loadSettings, readEnvironment, readSettingsFile } from '@souk/config';
+import { BUS_DATABASE } from './bus.ts';
 import { dataFolder } from './data-folder.ts';
 import { createServices } from './services.ts';
 import { sections } from './settings.ts';
@@ -9,15 +10,15 @@ export interface LoadedShopSettings extends LoadedSettings<typeof sections> {
   readonly env: Environment;
   /** Absolute path of the data folder. */
   readonly folder: string;
-  /** Databases of single services, from `<SERVICE>_DATABASE_URL`. */
+  /** Databases of single services, and of the bus, from `<SERVICE>_DATABASE_URL`. */
   readonly serviceUrls: Readonly<Record<string, string>>;
 }
 
 const FILE = 'souk.json';
 
-/** Variables that are read for single services, next to the settings. */
+/** Variables that are read for single services and the bus, next to the settings. */
 const databaseVariables = (): readonly (readonly [service: string, variable: string])[] =>
-  Object.keys(createServices()).map((name) => [name, `${name.toUpperCase()}_DATABASE_URL`] as const);
+  [...Object.keys(createServices()), BUS_DATABASE].map((name) => [name, `${name.toUpperCase()}_DATABASE_URL`] as const);
 
 /**
  * Settings from `souk.json` where the command was called, the environment and the command line.

@@ -1,4 +1,5 @@
 import { choice, decimal, duration, flag, integer, port, type SettingsOf, secret, text, url } from '@souk/config';
+import { busSetting } from './bus-setting.ts';
 import { createServices, type ShopServices } from './services.ts';
 
 /** Settings of the process itself. */
@@ -41,6 +42,7 @@ const processSections = {
         'Connections of each service at most. More serve more calls at once; all of them must fit on the server.',
     }),
   },
+  bus: { transport: busSetting },
   log: {
     level: choice(['debug', 'info', 'warn', 'error'], {
       default: 'info',

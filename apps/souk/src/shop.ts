@@ -6,12 +6,13 @@ import { InventoryService } from '@souk/contracts/inventory/v1/inventory';
 import { UserService } from '@souk/contracts/users/v1/users';
 import { type AnyService, createHost, createHttpServer, type Host } from '@souk/host';
 import { type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
-import { type Bus, createInProcessBus } from '@souk/messaging';
+import type { Bus } from '@souk/messaging';
 import type { Interceptor } from '@souk/rpc';
 import { randomToken } from '@souk/security';
 import type { TelemetryHub } from '@souk/telemetry';
 import { serveAdmin } from './admin/admin.ts';
 import { stuckSagas } from './admin/stuck-sagas.ts';
+import { createBus } from './bus.ts';
 import { createEdge } from './edge/edge.ts';
 import { embeddedProvider } from './provider.ts';
 import { seedShop } from './seed.ts';
@@ -103,12 +104,18 @@ export function createShop(options: ShopOptions): Shop {
     telemetryFor: (service) => telemetry.forService(service),
     pool: { poolSize: settings.store.poolSize },
   });
+  const bus = createBus({
+    transport: settings.bus.transport,
+    databases,
+    runtime,
+    telemetry: telemetry.forService('bus'),
+  });
   const host = createHost({
     runtime,
     telemetry,
     services: [...Object.values(createServices(smtp ? { EMAIL: smtp } : {})), ...(options.services ?? [])],
     databases,
-    bus: (options.aroundBus ?? ((bus) => bus))(createInProcessBus({ runtime })),
+    bus: options.aroundBus?.(bus) ?? bus,
     settings: serviceSettings,
     interceptors: options.interceptors ?? [],
     stuckSagas,
