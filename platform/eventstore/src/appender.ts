@@ -15,6 +15,11 @@ const MAX_APPENDS = 500;
 const MAX_CHARACTERS = 1024 * 1024;
 /** Appends that wait for a statement. Beyond it callers are told to come back. */
 const MAX_QUEUED = 10_000;
+/** While the database works on one batch this process makes the next. */
+const MAX_IN_FLIGHT = 2;
+/** Fewer wait for the batch in flight, and share a commit with what comes until then. */
+const OVERLAP_APPENDS = 6;
+const GATHER_TICKS = 12;
 /** Statements at once for streams that another transaction holds. */
 const MAX_WAITING = 4;
 const ATTEMPTS = 6;
@@ -46,7 +51,9 @@ export function createAppender(init: { readonly db: Database; readonly runtime: 
   const { db, runtime } = init;
   let queue: Queued[] = [];
   const busy: Queued[] = [];
-  let pumping = false;
+  let pumps = 0;
+  /** Streams of the batches under way: appends to one stream are written in the order they were asked for. */
+  const inFlight = new Set<string>();
   let waiting = 0;
 
   /** The oldest first; a second append to a stream stays for the next batch, and so keeps its order. */
@@ -60,7 +67,7 @@ export function createAppender(init: { readonly db: Database; readonly runtime: 
         left.push(...queue.slice(index));
         break;
       }
-      if (streams.has(item.stream)) left.push(item);
+      if (streams.has(item.stream) || inFlight.has(item.stream)) left.push(item);
       else if (isOver(item)) continue;
       else {
         streams.add(item.stream);
@@ -117,17 +124,29 @@ export function createAppender(init: { readonly db: Database; readonly runtime: 
     await send(batch.slice(middle), wait);
   };
 
+  /** Callers that go on together append in the same turn of the event loop, some microtasks apart: they share a batch. */
+  const gathered = async (): Promise<void> => {
+    for (let seen = -1; seen !== queue.length; ) {
+      seen = queue.length;
+      for (let tick = 0; tick < GATHER_TICKS; tick++) await undefined;
+    }
+  };
+
   const pump = async (): Promise<void> => {
-    pumping = true;
-    // Everything that is appended in this turn of the event loop goes into the first batch.
-    await Promise.resolve();
+    pumps++;
+    await gathered();
     while (queue.length > 0) {
       const batch = take();
-      if (batch.length === 0) continue;
+      // Only what is in flight elsewhere is left.
+      if (batch.length === 0) break;
+      for (const { stream } of batch) inFlight.add(stream);
       await send(batch, false);
+      for (const { stream } of batch) inFlight.delete(stream);
       while (waiting < MAX_WAITING && busy.length > 0) void waitFor(busy.shift() as Queued);
+      await gathered();
+      if (pumps > 1 && queue.length < OVERLAP_APPENDS) break;
     }
-    pumping = false;
+    pumps--;
   };
 
   /** For a stream that is held by another transaction, as long as it takes. */
@@ -146,7 +165,7 @@ export function createAppender(init: { readonly db: Database; readonly runtime: 
       }
       const { promise, resolve, reject } = Promise.withResolvers<AppendResult>();
       queue.push({ ...append, ctx, resolve, reject });
-      if (!pumping) void pump();
+      if (pumps === 0 || (pumps < MAX_IN_FLIGHT && queue.length >= OVERLAP_APPENDS)) void pump();
       const endable = ctx.cancellation !== undefined || ctx.deadlineMs !== Number.POSITIVE_INFINITY;
       // Whoever gives up does not stop a statement that others share.
       return endable ? raceAbort(promise, ctx.signal, () => {}) : promise;

@@ -82,9 +82,11 @@ export async function readCheckpoint(sql: Sql, part: Part): Promise<Checkpoint |
 
 const NOTE_ERROR = `
   /* note-checkpoint-error */
-  UPDATE souk.es_checkpoint SET error = $5 WHERE name = $1 AND generation = $2 AND part = $3 AND fence = $4`;
+  UPDATE souk.es_checkpoint c SET error = $5 FROM (
+    SELECT ctid FROM souk.es_checkpoint WHERE name = $1 AND generation = $2 AND part = $3 AND fence = $4 FOR UPDATE SKIP LOCKED
+  ) w WHERE c.ctid = w.ctid`;
 
-/** Says to everybody why a part does not go on; the next move takes it back. */
+/** Says to everybody why a part does not go on; the next move takes it back. Does not wait for a transaction that hangs. */
 export async function noteError(sql: Sql, held: HeldPart, error: string): Promise<void> {
   await sql.query(NOTE_ERROR, [held.name, held.generation, held.part, held.fence, error]);
 }

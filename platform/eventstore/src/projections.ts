@@ -124,8 +124,16 @@ export function createProjections(init: ProjectionsInit): Projections {
     return found;
   };
 
+  /** What is known here and could not be written down. */
+  const withOwnErrors = (status: ProjectionStatus): ProjectionStatus => {
+    if (status.error !== undefined && status.state === 'FAILED') return status;
+    for (const { part, error } of runner.followers.values())
+      if (part.name === status.name && error !== undefined) return { ...status, state: 'FAILED', error };
+    return status;
+  };
+
   const list = async (ctx: Context): Promise<ProjectionStatus[]> =>
-    followed.length === 0 ? [] : readStatus(db.at(ctx), runtime, followed);
+    followed.length === 0 ? [] : (await readStatus(db.at(ctx), runtime, followed)).map(withOwnErrors);
 
   let counting = false;
   const count = async (): Promise<void> => {

@@ -1,6 +1,6 @@
 // A store whose streams count amounts, and a projection that adds them up.
 
-import { type Logger, silentLogger } from '@souk/kernel';
+import { type Logger, type Runtime, silentLogger } from '@souk/kernel';
 import type { Transaction } from '@souk/store';
 import { silentTelemetry } from '@souk/telemetry';
 import { type TestDatabase, testDatabase } from '../../../tests/support/database.ts';
@@ -38,6 +38,14 @@ export async function addUp(tx: Transaction, events: readonly RecordedEvent[], t
     await tx.query(text, [stream.slice('count-'.length), (data as Amount).amount, [version]]);
   }
 }
+
+/** Takes its time in the middle of a transaction. */
+export const slowly =
+  (runtime: Runtime, ms = 30) =>
+  async (tx: Transaction, events: readonly RecordedEvent[], table: TableName): Promise<void> => {
+    await addUp(tx, events, table);
+    await runtime.timers.sleep(ms);
+  };
 
 /** Not idempotent on purpose: what is applied twice shows. */
 export const totals = (init: Partial<ProjectionInit> = {}) =>
