@@ -1,5 +1,8 @@
 import { type Setting, url } from '@souk/config';
 
+/** Name of the database of the bus, where it wants one. */
+export const BUS_DATABASE = 'bus';
+
 /** Transports that need nothing but the setting's word. */
 const WORDS: readonly unknown[] = ['in-process', 'postgres'];
 

@@ -5,6 +5,7 @@ import { kernelErrors, type Runtime, rootContext } from '@souk/kernel';
 import { type Bus, createInProcessBus } from '@souk/messaging';
 import { type Database, type DatabaseServer, migrate } from '@souk/store';
 import type { Telemetry } from '@souk/telemetry';
+import { BUS_DATABASE } from './bus-setting.ts';
 
 export interface BusInit {
   /** As `busSetting` reads it. */
@@ -14,9 +15,6 @@ export interface BusInit {
   readonly runtime: Runtime;
   readonly telemetry: Telemetry;
 }
-
-/** Name of the database of the bus. */
-export const BUS_DATABASE = 'bus';
 
 const MIGRATION_MS = 60_000;
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import process from 'node:process';
 import { type Environment, type LoadedSettings, loadSettings, readEnvironment, readSettingsFile } from '@souk/config';
-import { BUS_DATABASE } from './bus.ts';
+import { BUS_DATABASE } from './bus-setting.ts';
 import { dataFolder } from './data-folder.ts';
 import { createServices } from './services.ts';
 import { sections } from './settings.ts';
