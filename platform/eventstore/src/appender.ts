@@ -44,7 +44,8 @@ interface Queued extends Sending {
 }
 
 /**
- * "Pump when idle": while one statement is in flight everything else queues for the next; there is no timer to wait for. A batch holds
+ * "Pump when idle": while a statement is in flight everything else queues for the next; there is no timer to wait for. A second statement goes
+ * out beside the first when there is much to write, never for a stream of the first. A batch holds
  * one append per stream. It never waits for a stream that another transaction holds: such an append goes alone.
  */
 export function createAppender(init: { readonly db: Database; readonly runtime: Runtime }): Appender {
