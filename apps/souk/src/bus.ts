@@ -20,11 +20,12 @@ const MIGRATION_MS = 60_000;
 
 /** The way of events between services. */
 export function createBus({ transport, databases, runtime, telemetry }: BusInit): Bus {
-  const { log, metrics } = telemetry;
+  // Whether it is connected is in the metrics of every service; a second gauge of that name would be refused.
+  const { log } = telemetry;
   if (transport === 'in-process') return createInProcessBus({ runtime, log });
   if (transport === 'postgres') return postgresBus(databases, runtime, telemetry);
-  if (/^amqps?:/.test(transport)) return createRabbitmqBus({ url: transport, runtime, log, metrics });
-  return createNatsBus({ urls: [transport], runtime, log, metrics });
+  if (/^amqps?:/.test(transport)) return createRabbitmqBus({ url: transport, runtime, log });
+  return createNatsBus({ urls: [transport], runtime, log });
 }
 
 /** Opens its database when it starts, and closes it behind itself. */
