@@ -15,6 +15,8 @@ export async function runSaga(run: SagaRun): Promise<void> {
   const { handle, env } = run;
   const { clock } = env.runtime;
   for (;;) {
+    // An action that came while it was let go of is for whoever owns it next.
+    if (!handle.owned) return;
     if (run.actions.length > 0) await takeActions(run);
     const next = decide(handle.definition, handle.state);
     if (next.is === 'rest') return handle.flush();

@@ -13,6 +13,8 @@ export interface SagaHandle {
   readonly definition: AnyDefinition;
   readonly epoch: number;
   readonly state: MachineState;
+  /** False once it was let go of: what it says here is not its state any more. */
+  readonly owned: boolean;
   /** What is noted and not on its way to the journal. */
   readonly owed: Owed;
   /** Changes the state at once; the record is written with the next flush. */
@@ -140,6 +142,9 @@ export function createSagaHandle(init: SagaHandleInit): SagaHandle {
     epoch,
     get state() {
       return state;
+    },
+    get owned() {
+      return owned;
     },
     get owed() {
       return owedBy(parcel?.records ?? NOTHING);
