@@ -8,16 +8,22 @@ import {
 } from '@nats-io/jetstream';
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { fromUnknown, type SoukError, silentLogger } from '@souk/kernel';
-import { type Bus, type Envelope, messagingErrors } from '@souk/messaging';
+import {
+  BrokerLink,
+  type BrokerSession,
+  type Bus,
+  describeFault,
+  type Envelope,
+  messagingErrors,
+} from '@souk/messaging';
 import { natsErrors } from './errors.ts';
-import { describe, Link, type Session } from './link.ts';
 import { type Attachment, Listener } from './listener.ts';
 import { type NatsBusOptions, toSettings } from './options.ts';
 import { Requests, Responder } from './requests.ts';
 import { checkVersion, ensureStream } from './stream.ts';
 import { messageId, partitionOf, toHeaders, toToken } from './wire.ts';
 
-interface NatsSession extends Session, Attachment {
+interface NatsSession extends BrokerSession, Attachment {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
@@ -107,13 +113,13 @@ export function createNatsBus(options: NatsBusOptions): Bus {
     }
   };
 
-  const link = new Link<NatsSession>({ bus: 'nats', runtime, log, metrics: options.metrics, open });
+  const link = new BrokerLink<NatsSession>({ bus: 'nats', runtime, log, metrics: options.metrics, open });
 
   const failure = (error: unknown): SoukError => {
     if (error instanceof JetStreamApiError && error.code === STREAM_FULL) {
       return messagingErrors.BUS_FULL({ subscription: `stream ${prefix}` }, { afterMs: 1000, cause: error });
     }
-    return messagingErrors.BUS_UNAVAILABLE({ bus: 'nats', why: describe(error) }, { cause: error });
+    return messagingErrors.BUS_UNAVAILABLE({ bus: 'nats', why: describeFault(error) }, { cause: error });
   };
 
   /** One after another: the second of a key is sent when the server has the first. */

@@ -1,8 +1,7 @@
 import { type Logger, raceAbort, type SoukError } from '@souk/kernel';
-import { type Envelope, messagingErrors } from '@souk/messaging';
+import { describeFault, type Envelope, messagingErrors } from '@souk/messaging';
 import type { Channel } from 'rabbitmq-client';
 import { rabbitmqErrors } from './errors.ts';
-import { describe } from './link.ts';
 import type { RabbitmqBusSettings } from './options.ts';
 import { eventsExchange, routingKey } from './topology.ts';
 import { partitionOf, toProperties } from './wire.ts';
@@ -104,4 +103,4 @@ export class EventPublisher {
 const toError = (cause: unknown, type: string): SoukError =>
   (cause as { code?: string }).code === 'NACK'
     ? rabbitmqErrors.REJECTED({ type }, { cause, afterMs: 1000 })
-    : messagingErrors.BUS_UNAVAILABLE({ bus: 'rabbitmq', why: describe(cause) }, { cause });
+    : messagingErrors.BUS_UNAVAILABLE({ bus: 'rabbitmq', why: describeFault(cause) }, { cause });

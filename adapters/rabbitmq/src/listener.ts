@@ -1,9 +1,8 @@
 import { fromUnknown, type Logger } from '@souk/kernel';
-import type { ActiveSubscription, BusSubscription } from '@souk/messaging';
+import { type ActiveSubscription, type BusSubscription, describeFault } from '@souk/messaging';
 import type { AsyncMessage, Channel, Connection } from 'rabbitmq-client';
 import { rabbitmqErrors } from './errors.ts';
 import { Lanes } from './lanes.ts';
-import { describe } from './link.ts';
 import type { RabbitmqBusSettings } from './options.ts';
 import { declareQueue, type GroupQueue, groupQueues } from './topology.ts';
 import { earlierDeliveries, toEnvelope } from './wire.ts';
@@ -117,7 +116,7 @@ export class Listener implements ActiveSubscription {
         attachment.fail(rabbitmqErrors.CONSUMER_GONE({ queue: queue.name, why }));
       };
       this.#channels.push(channel);
-      channel.on('error', (error) => lost(describe(error)));
+      channel.on('error', (error) => lost(describeFault(error)));
       channel.on('close', () => lost('the channel was closed'));
       channel.on('basic.cancel', () => lost('the broker ended the consumer'));
       // A key that waits leaves some places of its queue to others; all queues together hold about what may run.

@@ -1,8 +1,7 @@
 import { fromUnknown, silentLogger } from '@souk/kernel';
-import type { Bus, Envelope } from '@souk/messaging';
+import { BrokerLink, type Bus, type Envelope } from '@souk/messaging';
 import { rabbitmqErrors } from './errors.ts';
 import { EventPublisher } from './event-publisher.ts';
-import { Link } from './link.ts';
 import { Listener } from './listener.ts';
 import { type RabbitmqBusOptions, toSettings } from './options.ts';
 import { Requests, Responder } from './requests.ts';
@@ -50,7 +49,7 @@ export function createRabbitmqBus(options: RabbitmqBusOptions): Bus {
     }
   };
 
-  const link = new Link<RabbitmqSession>({ bus: 'rabbitmq', runtime, log, metrics: options.metrics, open });
+  const link = new BrokerLink<RabbitmqSession>({ bus: 'rabbitmq', runtime, log, metrics: options.metrics, open });
 
   const attach = (one: Listener | Responder): void => {
     const { session } = link;

@@ -3,13 +3,13 @@ import {
   type ActiveSubscription,
   answer,
   createReplies,
+  describeFault,
   encodeRequest,
   messagingErrors,
   type Replies,
 } from '@souk/messaging';
 import type { AsyncMessage, Channel, Connection } from 'rabbitmq-client';
 import { rabbitmqErrors } from './errors.ts';
-import { describe } from './link.ts';
 import type { RabbitmqBusSettings } from './options.ts';
 import { declareRequests, requestQueue } from './topology.ts';
 
@@ -150,7 +150,7 @@ export class Responder implements ActiveSubscription {
     const lost = (why: string) => {
       if (this.#channel === channel) attachment.fail(rabbitmqErrors.CONSUMER_GONE({ queue, why }));
     };
-    channel.on('error', (error) => lost(describe(error)));
+    channel.on('error', (error) => lost(describeFault(error)));
     channel.on('close', () => lost('the channel was closed'));
     channel.on('basic.cancel', () => lost('the broker ended the consumer'));
     await declareRequests(channel, queue);

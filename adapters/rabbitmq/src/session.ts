@@ -1,7 +1,7 @@
+import type { BrokerSession } from '@souk/messaging';
 import { type Channel, Connection } from 'rabbitmq-client';
 import { rabbitmqErrors } from './errors.ts';
 import type { PublishingChannel } from './event-publisher.ts';
-import type { Session } from './link.ts';
 import type { Attachment } from './listener.ts';
 import type { RabbitmqBusSettings } from './options.ts';
 import type { ResponderAttachment } from './requests.ts';
@@ -22,7 +22,7 @@ export interface Wires {
   destroy(): void;
 }
 
-export interface RabbitmqSession extends Session, Attachment, ResponderAttachment, Pick<Wires, 'limited'> {
+export interface RabbitmqSession extends BrokerSession, Attachment, ResponderAttachment, Pick<Wires, 'limited'> {
   readonly publishing: PublishingChannel;
 }
 

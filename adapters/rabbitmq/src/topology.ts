@@ -1,7 +1,6 @@
-import type { BusSubscription } from '@souk/messaging';
+import { type BusSubscription, describeFault } from '@souk/messaging';
 import type { Channel } from 'rabbitmq-client';
 import { rabbitmqErrors } from './errors.ts';
-import { describe } from './link.ts';
 import type { RabbitmqBusSettings } from './options.ts';
 import { toToken } from './wire.ts';
 
@@ -89,6 +88,6 @@ async function declaring(name: string, declare: () => Promise<unknown>): Promise
     await declare();
   } catch (cause) {
     if ((cause as { code?: string }).code !== 'PRECONDITION_FAILED') throw cause;
-    throw rabbitmqErrors.TOPOLOGY_MISMATCH({ name, why: describe(cause) }, { cause });
+    throw rabbitmqErrors.TOPOLOGY_MISMATCH({ name, why: describeFault(cause) }, { cause });
   }
 }

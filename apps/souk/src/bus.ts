@@ -20,12 +20,11 @@ const MIGRATION_MS = 60_000;
 
 /** The way of events between services. */
 export function createBus({ transport, databases, runtime, telemetry }: BusInit): Bus {
-  // Whether it is connected is in the metrics of every service; a second gauge of that name would be refused.
-  const { log } = telemetry;
+  const { log, metrics } = telemetry;
   if (transport === 'in-process') return createInProcessBus({ runtime, log });
   if (transport === 'postgres') return postgresBus(databases, runtime, telemetry);
-  if (/^amqps?:/.test(transport)) return createRabbitmqBus({ url: transport, runtime, log });
-  return createNatsBus({ urls: [transport], runtime, log });
+  if (/^amqps?:/.test(transport)) return createRabbitmqBus({ url: transport, runtime, log, metrics });
+  return createNatsBus({ urls: [transport], runtime, log, metrics });
 }
 
 /** Opens its database when it starts, and closes it behind itself. */

@@ -1,3 +1,4 @@
+export { BrokerLink, type BrokerLinkInit, type BrokerSession, describeFault } from './broker-link.ts';
 export type {
   ActiveSubscription,
   Bus,

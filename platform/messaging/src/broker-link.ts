@@ -1,15 +1,16 @@
 import { fromUnknown, type Logger, type Runtime } from '@souk/kernel';
-import { type BusHealth, messagingErrors } from '@souk/messaging';
 import type { Metrics } from '@souk/telemetry';
+import type { BusHealth } from './bus.ts';
+import { messagingErrors } from './errors.ts';
 
 /** One connection, from the end of its set-up to its loss. */
-export interface Session {
+export interface BrokerSession {
   /** Resolves when the connection is gone, with why. */
   readonly ended: Promise<unknown>;
   close(): Promise<void>;
 }
 
-export interface LinkInit<TSession extends Session> {
+export interface BrokerLinkInit<TSession extends BrokerSession> {
   readonly bus: string;
   readonly runtime: Runtime;
   readonly log: Logger;
@@ -33,8 +34,8 @@ const STABLE_MS = 2000;
  * The client library's own reconnecting is off: a connection that comes back by itself may find streams, queues and consumers gone, and
  * sends what was buffered for the old one. With one way up there is one way to be right.
  */
-export class Link<TSession extends Session> {
-  readonly #init: LinkInit<TSession>;
+export class BrokerLink<TSession extends BrokerSession> {
+  readonly #init: BrokerLinkInit<TSession>;
   readonly #closing = new AbortController();
   readonly #first = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
@@ -42,7 +43,7 @@ export class Link<TSession extends Session> {
   #sinceMs: number;
   #lastError: string | undefined;
 
-  constructor(init: LinkInit<TSession>) {
+  constructor(init: BrokerLinkInit<TSession>) {
     this.#init = init;
     this.#sinceMs = init.runtime.clock.monotonicMs();
   }
@@ -81,37 +82,27 @@ export class Link<TSession extends Session> {
   async #run(): Promise<void> {
     const { runtime, log, bus, metrics } = this.#init;
     const { signal } = this.#closing;
-    const up = metrics?.gauge({
-      name: 'souk_bus_connected',
-      help: 'Whether the connection to the broker stands (1) or is being made (0).',
-      labels: ['bus'],
-    });
     const lost = metrics?.counter({
       name: 'souk_bus_connection_failures_total',
       help: 'Connections to the broker that were lost or could not be made.',
       labels: ['bus'],
     });
-    up?.set(0, { bus });
     for (let failures = 0; !signal.aborted; failures++) {
       const sinceMs = runtime.clock.monotonicMs();
       try {
         const session = await this.#init.open(signal);
         this.#turn(session);
-        up?.set(1, { bus });
         log.info('connected to the broker', { bus });
         this.#first.resolve();
         if (signal.aborted) await session.close();
         const why = await session.ended;
-        if (!signal.aborted) this.#lastError = describe(why ?? 'the server closed the connection');
+        if (!signal.aborted) this.#lastError = describeFault(why ?? 'the server closed the connection');
       } catch (thrown) {
-        this.#lastError = describe(thrown);
+        this.#lastError = describeFault(thrown);
         log.debug('the broker could not be reached', { bus, err: fromUnknown(thrown) });
       }
       if (signal.aborted) break;
-      if (this.#session !== undefined) {
-        this.#turn(undefined);
-        up?.set(0, { bus });
-      }
+      if (this.#session !== undefined) this.#turn(undefined);
       lost?.add(1, { bus });
       if (runtime.clock.monotonicMs() - sinceMs >= STABLE_MS) failures = 0;
       const delayMs = runtime.random.next() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
@@ -119,7 +110,6 @@ export class Link<TSession extends Session> {
       await runtime.timers.sleep(delayMs, signal).catch(() => {});
     }
     this.#session = undefined;
-    up?.set(0, { bus });
     this.#first.resolve();
   }
 
@@ -130,11 +120,11 @@ export class Link<TSession extends Session> {
 }
 
 /** Node says of an address with two families only that all attempts failed. */
-export function describe(thrown: unknown): string {
+export function describeFault(thrown: unknown): string {
   if (thrown instanceof AggregateError && thrown.message === '' && thrown.errors.length > 0) {
-    return describe(thrown.errors[0]);
+    return describeFault(thrown.errors[0]);
   }
   if (!(thrown instanceof Error)) return String(thrown);
-  const cause = thrown.cause === undefined ? '' : describe(thrown.cause);
+  const cause = thrown.cause === undefined ? '' : describeFault(thrown.cause);
   return cause === '' || thrown.message.includes(cause) ? thrown.message : `${thrown.message}: ${cause}`;
 }
