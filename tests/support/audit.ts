@@ -20,6 +20,8 @@ export interface AuditOptions {
   readonly initialStock: ReadonlyMap<string, number>;
   /** Longest wait for orders to settle and for events to arrive, in milliseconds. @default 60000 */
   readonly timeoutMs?: number;
+  /** Orders whose money could not be given back: they say so, and wait for a person. */
+  readonly notRefunded?: ReadonlySet<string>;
   /** Points for every 100 whole units of money. @default 100 */
   readonly pointsPerHundred?: number;
 }
@@ -43,11 +45,17 @@ interface Evidence {
   readonly points: ReadonlyMap<string, { readonly balance: number; readonly entries: readonly PointsEntry[] }>;
   readonly payments: readonly Payment[];
   readonly notifications: readonly Notification[];
+  /** Of orders that are cancelled: where the shipment stands. */
+  readonly shipments: ReadonlyMap<string, string>;
   readonly charges: readonly Charge[];
   readonly ledger: readonly LedgerEntry[];
 }
 
 const SOLD = ['CONFIRMED', 'SHIPPED', 'DELIVERED'];
+/** Where the goods of a cancelled order are when its parcel could not be held back. */
+const GONE = ['IN_TRANSIT', 'RECEIVED'];
+/** What customers are told of an order that came to nothing. */
+const ENDS = { CANCELLED: 'order-cancelled', REJECTED: 'order-rejected' };
 const RETRY_MS = 250;
 /** Users asked about at once. */
 const AT_ONCE = 8;
@@ -61,6 +69,7 @@ export async function audit(shop: ShopClient, options: AuditOptions): Promise<st
   for (;;) {
     const violations = [...(await underWay(shop)), ...judge(await collect(shop, options), options)];
     if (violations.length === 0 || performance.now() > untilMs) return violations;
+    
     await sleep(RETRY_MS);
   }
 }
@@ -79,6 +88,8 @@ async function collect(shop: ShopClient, { initialStock }: AuditOptions): Promis
   const token = await shop.adminToken();
   const orders = await shop.all<Order>(token, '/api/v1/orders', 'orders');
   const users = [...new Set(orders.map(({ userId }) => userId))];
+  const cancelled = orders.filter(({ status }) => status === 'CANCELLED');
+  const shipments = await inTurn(cancelled, async ({ id }) => [id, await shipmentOf(shop, token, id)] as const);
   const stock = await inTurn([...initialStock.keys()], async (id) => [id, await shop.availability(id)] as const);
   const points = await inTurn(users, async (id) => [id, await shop.points(token, id)] as const);
   return {
@@ -87,16 +98,23 @@ async function collect(shop: ShopClient, { initialStock }: AuditOptions): Promis
     points: new Map(points),
     payments: (await inTurn(users, (id) => shop.payments(token, id))).flat(),
     notifications: (await inTurn(users, (id) => shop.notifications(token, id))).flat(),
+    shipments: new Map(shipments),
     charges: readCharges(shop.folder),
     ledger: await shop.all<LedgerEntry>(token, '/api/v1/ledger', 'entries'),
   };
+}
+
+async function shipmentOf(shop: ShopClient, token: string, orderId: string): Promise<string> {
+  const { status, body } = await shop.call<{ status: string }>('GET', `/api/v1/orders/${orderId}/shipment`, { token });
+  return status === 200 ? body.status : 'none';
 }
 
 function judge(evidence: Evidence, options: AuditOptions): string[] {
   return [
     ...judgeOrders(evidence, options),
     ...judgeStock(evidence, options),
-    ...judgePayments(evidence),
+    ...judgePayments(evidence, options),
+    ...judgeShipments(evidence),
     ...judgePoints(evidence, options),
     ...judgeNotifications(evidence),
     ...judgeLedger(evidence),
@@ -113,8 +131,8 @@ function* judgeOrders({ orders }: Evidence, options: AuditOptions): Iterable<str
 
 function* judgeStock({ orders, stock }: Evidence, { initialStock }: AuditOptions): Iterable<string> {
   const sold = new Map<string, number>();
-  for (const { status, items } of orders.values()) {
-    if (!SOLD.includes(status)) continue;
+  for (const { status, fulfilmentStatus, items } of orders.values()) {
+    if (!SOLD.includes(status) && !(status === 'CANCELLED' && GONE.includes(fulfilmentStatus))) continue;
     for (const { productId, quantity } of items) sold.set(productId, (sold.get(productId) ?? 0) + quantity);
   }
   for (const [id, before] of initialStock) {
@@ -126,12 +144,12 @@ function* judgeStock({ orders, stock }: Evidence, { initialStock }: AuditOptions
   }
 }
 
-function* judgePayments({ orders, payments, charges }: Evidence): Iterable<string> {
+function* judgePayments({ orders, payments, charges }: Evidence, options: AuditOptions): Iterable<string> {
   const byOrder = Map.groupBy(
     payments.filter(({ orderId }) => orderId !== ''),
     ({ orderId }) => orderId,
   );
-  for (const { id, status, total } of orders.values()) {
+  for (const { id, status, total, paymentStatus } of orders.values()) {
     const own = byOrder.get(id) ?? [];
     const taken = own.filter((payment) => payment.status === 'CAPTURED');
     if (own.length > 1) yield `${id} has ${own.length} payments`;
@@ -143,12 +161,34 @@ function* judgePayments({ orders, payments, charges }: Evidence): Iterable<strin
       }
     } else {
       for (const payment of own) {
+        const waits = options.notRefunded?.has(id) === true;
+        const told = waits ? 'REFUND_FAILED' : toldOf(payment);
+        if (paymentStatus !== told) yield `${id} says ${paymentStatus} of its payment, which is ${payment.status}`;
+        if (waits && payment.status === 'CAPTURED') continue;
         if (!['FAILED', 'VOIDED', 'REFUNDED'].includes(payment.status))
           yield `${id} is ${status} and its payment ${payment.status}`;
       }
     }
   }
   yield* judgeCharges(payments, charges);
+}
+
+/** What an order that was not sold says of its payment. */
+const toldOf = ({ status, amount }: Payment): string =>
+  // Called off before it was begun: nothing has happened to any money.
+  status === 'VOIDED' && Number(amount?.minorUnits ?? 0) === 0 ? 'PENDING' : status;
+
+/** Nothing of a cancelled order leaves the house, or else the order says so. */
+function* judgeShipments({ orders, shipments }: Evidence): Iterable<string> {
+  for (const [id, shipment] of shipments) {
+    const { fulfilmentStatus = '' } = orders.get(id) ?? {};
+    if (
+      GONE.includes(fulfilmentStatus)
+        ? ['none', 'CANCELLED', 'LABEL_CREATED'].includes(shipment)
+        : shipment !== 'CANCELLED'
+    )
+      yield `${id} is cancelled and ${fulfilmentStatus}, and its shipment is ${shipment}`;
+  }
 }
 
 /** The provider's own book against ours. */
@@ -187,6 +227,11 @@ function* judgePoints({ orders, points }: Evidence, { pointsPerHundred = 100 }: 
     for (const [orderId, own] of Map.groupBy(entries, (entry) => entry.orderId)) {
       const times = own.filter(({ reason }) => reason === 'EARNED').length;
       if (times > 1) yield `${orderId} earned points ${times} times`;
+      const kept = own.reduce((total, entry) => total + entry.points, 0);
+      const status = orders.get(orderId)?.status ?? '';
+      if (!SOLD.includes(status) && kept !== 0) yield `${orderId} is ${status} and keeps ${kept} points`;
+      const reversed = own.filter(({ reason }) => reason === 'REVERSED').length;
+      if (reversed > 1) yield `the points of ${orderId} were taken back ${reversed} times`;
     }
   }
 }
@@ -200,6 +245,11 @@ function* judgeNotifications({ orders, notifications }: Evidence): Iterable<stri
     // An order that was cancelled later may have been confirmed before.
     if (told !== wanted && !(status === 'CANCELLED' && told === 1))
       yield `${id} is ${status}, and was confirmed to the customer ${told} times`;
+    for (const [end, template] of Object.entries(ENDS)) {
+      const times = about(template, id);
+      if (times !== (status === end ? 1 : 0))
+        yield `${id} is ${status}, and the customer was told ${template} ${times} times`;
+    }
   }
 }
 

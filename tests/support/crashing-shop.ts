@@ -1,12 +1,14 @@
 // A shop that ends its own process, as kill -9 does, at a chosen call. Run with the flags of `souk up` and
-// CRASH_AT=before|after:<method>, and HOLD=<method> for one whose answer shall take a while. The call does nothing before SIGUSR2 has come, so that the start itself survives.
+// CRASH_AT=before|after:<method, or `payments hears <type of event>`>, and HOLD=<method> for one whose answer shall take a while. The call does nothing before SIGUSR2 has come, so that the start itself survives.
 
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createShop, loadShopSettings } from '@souk/app-souk';
 import { systemRuntime } from '@souk/kernel';
+import type { Bus } from '@souk/messaging';
 import type { Interceptor } from '@souk/rpc';
 import { createTelemetryHub } from '@souk/telemetry';
+import { aroundDeliveries } from './gates.ts';
 
 const [when = '', method = ''] = (process.env.CRASH_AT ?? '').split(':');
 const HOLD_MS = 1500;
@@ -25,10 +27,18 @@ const crash: Interceptor = (next) => async (call) => {
   return response;
 };
 
+const aroundBus = (bus: Bus): Bus =>
+  aroundDeliveries(bus, async (what, handle) => {
+    const isIt = armed && what === method;
+    if (isIt && when === 'before') process.kill(process.pid, 'SIGKILL');
+    await handle();
+    if (isIt && when === 'after') process.kill(process.pid, 'SIGKILL');
+  });
+
 const { values, folder } = await loadShopSettings(process.argv.slice(2));
 const runtime = systemRuntime();
 const telemetry = createTelemetryHub({ runtime, level: values.log.level, format: 'json' });
-const shop = createShop({ settings: values, folder, runtime, telemetry, interceptors: [crash] });
+const shop = createShop({ settings: values, folder, runtime, telemetry, interceptors: [crash], aroundBus });
 // Timers of the shop do not keep a process alive.
 setInterval(() => {}, 2 ** 30);
 const { url } = await shop.start();

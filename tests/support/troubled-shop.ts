@@ -1,4 +1,4 @@
-// A shop in the process of the test, in which methods and consumers can be made to refuse, and mended again.
+// A shop in the process of the test, in which methods and consumers can be made to refuse, to be away or to wait, and mended again.
 
 import { createShop, loadShopSettings } from '@souk/app-souk';
 import { SagaStuckSchema } from '@souk/contracts/admin/v1/events';
@@ -9,10 +9,12 @@ import type { Interceptor } from '@souk/rpc';
 import { type Deps, defineService } from '@souk/service';
 import { createTelemetryHub } from '@souk/telemetry';
 import { fillFolder } from './cluster-cache.ts';
+import { createGates, type Gates } from './gates.ts';
 import { ADMIN_PASSWORD, soukCommand } from './shop.ts';
 import { type Running, scratchFolder, startNode } from './shop-process.ts';
 
 const troubles = defineErrors('TROUBLE', {
+  AWAY: { code: 'unavailable', text: '{what} is away, as the test wants it', retry: 'later' },
   REFUSED: { code: 'failed_precondition', text: '{what} refuses, as the test wants it' },
 });
 
@@ -29,6 +31,9 @@ export interface TroubledShop {
   readonly adminPassword: string;
   /** Full names of methods that refuse everything. */
   readonly refusing: Set<string>;
+  /** Full names of methods, or of services (`souk.shipping.v1.ShippingService`), that cannot be reached. */
+  readonly away: Set<string>;
+  readonly hold: Gates['hold'];
   /** Ids of orders that the service `watcher` has heard to be confirmed. */
   readonly heard: string[];
   /** What operators were told of sagas that are stuck. */
@@ -40,17 +45,25 @@ export interface TroubledShop {
   stop(): Promise<void>;
 }
 
-export async function startTroubledShop(): Promise<TroubledShop> {
+/** @param args Further settings: `--payments.call-timeout=300ms`. */
+export async function startTroubledShop(args: readonly string[] = []): Promise<TroubledShop> {
   const folder = scratchFolder();
   const runtime = systemRuntime();
   await fillFolder(folder, runtime);
   const refusing = new Set<string>();
+  const away = new Set<string>();
+  const gates = createGates();
   const heard: string[] = [];
   const told: StuckSaga[] = [];
   let deaf = false;
 
-  const refuse: Interceptor = (next) => (call) =>
-    refusing.has(call.method) ? Promise.reject(troubles.REFUSED({ what: call.method })) : next(call);
+  const refuse: Interceptor = (next) => (call) => {
+    const { method } = call;
+    const [service = ''] = method.split('/');
+    if (refusing.has(method)) return Promise.reject(troubles.REFUSED({ what: method }));
+    if (away.has(method) || away.has(service)) return Promise.reject(troubles.AWAY({ what: service }));
+    return next(call);
+  };
 
   const watcher = defineService({
     name: 'watcher',
@@ -73,6 +86,7 @@ export async function startTroubledShop(): Promise<TroubledShop> {
     '--users.password-passes=1',
     '--demo.products=0',
     '--http.port=0',
+    ...args,
   ]);
   const admin = { ...values.admin, password: ADMIN_PASSWORD };
   const telemetry = createTelemetryHub({ runtime, level: 'error', format: 'json' });
@@ -81,7 +95,8 @@ export async function startTroubledShop(): Promise<TroubledShop> {
     folder,
     runtime,
     telemetry,
-    interceptors: [refuse],
+    interceptors: [refuse, gates.interceptor],
+    aroundBus: gates.around,
     services: [watcher],
   });
   const { url } = await shop.start();
@@ -91,6 +106,8 @@ export async function startTroubledShop(): Promise<TroubledShop> {
     folder,
     adminPassword: ADMIN_PASSWORD,
     refusing,
+    away,
+    hold: gates.hold,
     heard,
     told,
     setDeaf: (value) => {

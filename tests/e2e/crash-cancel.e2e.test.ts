@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { audit } from '../support/audit.ts';
+import { type ShopProcess, startShop } from '../support/shop.ts';
+import { type Buyer, eventually, type ShopClient, shopClient } from '../support/shop-client.ts';
+import { repository } from '../support/shop-process.ts';
+
+const entry = join(repository, 'tests', 'support', 'crashing-shop.ts');
+const STOCK = 1000;
+/** What a crash left of a payment is looked into sooner than in production, yet later than any call takes. */
+const SETTINGS = ['--payments.resume-after=4s', '--payments.abandon-after=5s'];
+/** Orders cancelled at once when the process dies. */
+const AT_ONCE = 3;
+
+/** Everything that a cancellation goes through, in any order. */
+const PLACES = [
+  'souk.orders.v1.OrderService/CancelOrder',
+  ...['payments', 'inventory', 'shipping', 'loyalty', 'notifications'].map(
+    (service) => `${service} hears souk.orders.order-cancelled.v1`,
+  ),
+  'orders hears souk.payments.payment-refunded.v1',
+  'orders hears souk.shipping.shipment-cancelled.v1',
+];
+const points = PLACES.flatMap((place) => [`before:${place}`, `after:${place}`]);
+
+let shop: ShopProcess;
+let client: ShopClient;
+let buyer: Buyer;
+let orders: string[];
+const initialStock = new Map<string, number>();
+
+const crashAt = (point = ''): Record<string, string> => ({ CRASH_AT: point });
+
+before(async () => {
+  shop = await startShop({ entry, args: SETTINGS, env: crashAt(points[0]) });
+  client = shopClient(shop);
+  buyer = await client.buyer();
+  const productId = await client.product(STOCK);
+  initialStock.set(productId, STOCK);
+  // One more stays as it is.
+  orders = await Promise.all(
+    Array.from({ length: points.length * AT_ONCE + 1 }, async () => {
+      const { id } = await client.placeOrder(buyer, [{ productId, quantity: 1 }]);
+      await client.settled(buyer.token, id);
+      return id;
+    }),
+  );
+});
+after(() => shop?.kill9());
+
+const cancel = (id: string) => client.call('POST', `/api/v1/orders/${id}/cancel`, { token: buyer.token, body: {} });
+
+for (const [index, point] of points.entries()) {
+  test(`kill -9 ${point.replace(':', ' ')}, and go on`, async () => {
+    const round = orders.slice(index * AT_ONCE, (index + 1) * AT_ONCE);
+    shop.signal('SIGUSR2');
+    await eventually(async () => assert.match(shop.output(), /armed/));
+    const asked = round.map((id) => cancel(id).catch(() => undefined));
+    assert.equal((await shop.exit).signal, 'SIGKILL');
+    await Promise.all(asked);
+    await shop.restart({ env: crashAt(points[index + 1]) });
+    // As a customer who got no answer.
+    for (const id of round) assert.equal((await cancel(id)).status, 200);
+  });
+}
+
+test('after all crashes every cancelled order is undone in every part, once, and the other one is as it was', async () => {
+  for (const [index, id] of orders.entries()) {
+    const { status } = await client.getOrder(buyer.token, id);
+    assert.equal(status, index < orders.length - 1 ? 'CANCELLED' : 'CONFIRMED');
+  }
+  assert.deepEqual(await audit(client, { orders, initialStock, timeoutMs: 30_000 }), []);
+});
