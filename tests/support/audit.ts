@@ -69,7 +69,6 @@ export async function audit(shop: ShopClient, options: AuditOptions): Promise<st
   for (;;) {
     const violations = [...(await underWay(shop)), ...judge(await collect(shop, options), options)];
     if (violations.length === 0 || performance.now() > untilMs) return violations;
-    
     await sleep(RETRY_MS);
   }
 }
@@ -77,7 +76,13 @@ export async function audit(shop: ShopClient, options: AuditOptions): Promise<st
 /** Sagas and events that have not come to their end. */
 export async function underWay(shop: ShopClient): Promise<string[]> {
   const { body } = await shop.call<string>('GET', '/metrics');
-  return ['souk_sagas_running', 'souk_sagas_stuck', 'souk_outbox_pending', 'souk_dlq_depth'].flatMap((metric) => {
+  return [
+    'souk_sagas_running',
+    'souk_sagas_stuck',
+    'souk_outbox_pending',
+    'souk_retry_pending',
+    'souk_dlq_depth',
+  ].flatMap((metric) => {
     const values = [...body.matchAll(new RegExp(`^${metric}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))];
     const sum = values.reduce((total, [, value]) => total + Number(value), 0);
     return sum === 0 ? [] : [`${metric} is ${sum}`];
