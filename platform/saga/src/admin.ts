@@ -4,7 +4,7 @@ import type { AnyDefinition, Json } from './definition.ts';
 import { sagaErrors } from './errors.ts';
 import { type ActionName, fromRow, type JournalRecord, type JournalRow, toRow } from './journal.ts';
 import { ACTION, fold } from './machine.ts';
-import { type ActionRequest, placeOf, planAction } from './plan-action.ts';
+import { type ActionRequest, planUnowned, type SagaPlace } from './plan-action.ts';
 import {
   countSagas,
   listSagas,
@@ -15,6 +15,7 @@ import {
   type SagaRecord,
 } from './saga-query.ts';
 import type { SagaEvent } from './sagas.ts';
+import { mayBeWanted } from './step.ts';
 import type { SignalRow } from './storage.ts';
 import { readJournal } from './timeline.ts';
 
@@ -126,7 +127,11 @@ export function createSagaAdmin({ db, runtime, definitions, onActed }: SagaAdmin
   };
 
   /** @throws SAGA_ACTION_REFUSED */
-  const planFor = async (tx: Transaction, { line, shape }: SagaRecord, request: ActionRequest): Promise<Plan> => {
+  const planFor = async (
+    tx: Transaction,
+    { line, shape, epoch }: SagaRecord,
+    request: ActionRequest,
+  ): Promise<Plan> => {
     const { name, version, id } = line;
     const definition = definitions.get(`${name}@${version}`);
     if (definition === undefined || definition.shape !== shape) return withoutDefinition(line, request);
@@ -135,12 +140,11 @@ export function createSagaAdmin({ db, runtime, definitions, onActed }: SagaAdmin
       [id],
     );
     const records = rows.map(fromRow);
-    const plan = planAction(definition, fold(definition, records), request);
+    const lost = line.status === 'READY' && epoch > 0n;
+    const state = fold(definition, records);
+    const plan = planUnowned(definition, state, lost, (now, step) => mayBeWanted(now, id, step), request);
     if ('refused' in plan) throw plan.refused;
-    const place = placeOf(definition, fold(definition, [...records, ...plan.records]));
-    // A saga whose worker was lost may have been in the middle of a step: whoever claims it must know.
-    const status = line.status === 'READY' && place.status === 'WAITING' ? 'READY' : place.status;
-    return { ...plan, place: { ...place, status } };
+    return plan;
   };
 
   const append = async (tx: Transaction, { line, epoch }: SagaRecord, { records, place }: Plan): Promise<void> => {
@@ -206,12 +210,10 @@ export function createSagaAdmin({ db, runtime, definitions, onActed }: SagaAdmin
   };
 }
 
-type Place = ReturnType<typeof placeOf>;
-
 interface Plan {
   readonly records: readonly JournalRecord[];
   readonly sends: readonly SignalRow[];
-  readonly place: Place;
+  readonly place: SagaPlace;
 }
 
 /** Without its definition nothing can be said of a saga but that it is given up. */

@@ -8,13 +8,14 @@ export function encodeWrite(source: SagaWrite | LoneStart): EncodedWrite {
     const start = JSON.stringify(source.start);
     return { source, chars: start.length, start, head: '', records: '', extra: '' };
   }
-  const { id, epoch, base, status, direction, wake, step, errorCode, errorReason, records } = source;
+  const { id, epoch, base, status, direction, wake, step, errorCode, errorReason, records, progress } = source;
   const rests = status !== 'RUNNING';
   const head = JSON.stringify({
     id,
     epoch,
     base,
     many: records.length,
+    progress,
     status,
     direction,
     ...(rests && { wake, step, errorCode, errorReason }),

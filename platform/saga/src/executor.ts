@@ -8,7 +8,7 @@ import { runSaga } from './runner.ts';
 import { createSagaHandle } from './saga-handle.ts';
 import type { SagaTelemetry } from './saga-telemetry.ts';
 import { startOf } from './start.ts';
-import { isWanted, type RunnerEnv, reopenForward, type SagaRun } from './step.ts';
+import { mayBeWanted, type RunnerEnv, reopenForward, type SagaRun } from './step.ts';
 import type { SignalRow } from './storage.ts';
 import { createWatch } from './watch.ts';
 import type { WorkerLease } from './worker-lease.ts';
@@ -211,15 +211,9 @@ function hear(run: SagaRun, signal: SignalRow): void {
 }
 
 function noteInterrupted({ handle }: SagaRun, nowMs: number): void {
-  const wanted = (step: Parameters<typeof isWanted>[2]): boolean => {
-    try {
-      return isWanted(handle.state, handle.id, step);
-    } catch {
-      // Its condition is asked again in a moment, and what it throws is reported then.
-      return false;
-    }
-  };
-  for (const record of interrupted(handle.definition, handle.state, nowMs, wanted)) handle.note(record);
+  const { definition, state, id } = handle;
+  for (const record of interrupted(definition, state, nowMs, (step) => mayBeWanted(state, id, step)))
+    handle.note(record);
 }
 
 /** The trace that started the saga, and that of the run that last let go of it. */

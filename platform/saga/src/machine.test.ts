@@ -123,5 +123,5 @@ test('a journal of a release that knew less is read', () => {
   ] as JournalRecord[];
   const state = fold(definition, old);
   assert.deepEqual(state.toUndo, ['b1', 'a']);
-  assert.equal(state.since['b1'], 7);
+  assert.equal(state.since.b1, 7);
 });

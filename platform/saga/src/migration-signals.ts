@@ -169,7 +169,7 @@ BEGIN
   WITH m AS (
     UPDATE souk.saga g
        SET status = w.status, direction = w.direction, seq = w.base + w.many, updated_at = clock_timestamp(),
-           claims = CASE WHEN w.many > 0 THEN 0 ELSE g.claims END,
+           claims = CASE WHEN w.progress THEN 0 ELSE g.claims END,
            owner = CASE WHEN w.status = 'RUNNING' THEN g.owner END,
            wake_at = CASE WHEN w.status = 'RUNNING' THEN g.wake_at
                           WHEN w.status = 'WAITING' AND EXISTS (SELECT FROM souk.saga_signal n WHERE n.saga_id = w.id AND NOT n.taken)
@@ -180,8 +180,8 @@ BEGIN
            error_reason = CASE WHEN w.status = 'RUNNING' THEN g.error_reason ELSE w."errorReason" END,
            ended_at = CASE WHEN w.status IN ('COMPLETED', 'COMPENSATED', 'TERMINATED') THEN now_at END
       FROM (SELECT x.*, (SELECT s.ctid FROM souk.saga s WHERE s.id = x.id) AS place
-              FROM json_to_recordset(writes) AS x (id text, epoch int8, base int4, many int4, status text, direction text, wake int8,
-                   step text, "errorCode" text, "errorReason" text)) w
+              FROM json_to_recordset(writes) AS x (id text, epoch int8, base int4, many int4, progress boolean, status text, direction text,
+                   wake int8, step text, "errorCode" text, "errorReason" text)) w
      WHERE g.ctid = w.place AND g.owner = me AND g.epoch = w.epoch AND g.seq = w.base
     RETURNING g.id
   )

@@ -1,8 +1,8 @@
 import type { SoukError } from '@souk/kernel';
-import type { AnyDefinition, Json } from './definition.ts';
+import type { AnyDefinition, AnyStep, Json } from './definition.ts';
 import { sagaErrors } from './errors.ts';
 import type { ActionName, ActionRecord, JournalRecord } from './journal.ts';
-import { CHILD_ENDED, decide, isCommitted, openSteps, turn } from './machine.ts';
+import { CHILD_ENDED, decide, evolve, interrupted, isCommitted, openSteps, turn } from './machine.ts';
 import { type MachineState, ON_COMPENSATED } from './machine-state.ts';
 import type { SagaStatus } from './sagas.ts';
 import type { SignalRow } from './storage.ts';
@@ -77,6 +77,29 @@ export function planAction(
     default:
       return { records: [done], sends: [] };
   }
+}
+
+/**
+ * The same for a saga that nobody owns, with how it stands afterwards.
+ *
+ * @param lost Its last worker was lost: what was under way may have happened, which is noted before anything is decided.
+ * @param wanted Whether a step's condition holds.
+ */
+export function planUnowned(
+  definition: AnyDefinition,
+  state: MachineState,
+  lost: boolean,
+  wanted: (state: MachineState, step: AnyStep) => boolean,
+  request: ActionRequest,
+): (PlannedAction & { readonly place: SagaPlace }) | { readonly refused: SoukError } {
+  const noted = lost ? interrupted(definition, state, request.at, (step) => wanted(state, step)) : [];
+  const evolved = (from: MachineState, records: readonly JournalRecord[]): MachineState =>
+    records.reduce((now, record) => evolve(definition, now, record), from);
+  const known = evolved(state, noted);
+  const plan = planAction(definition, known, request);
+  if ('refused' in plan) return plan;
+  const place = placeOf(definition, evolved(known, plan.records));
+  return { records: [...noted, ...plan.records], sends: plan.sends, place };
 }
 
 /** A refusal that is to be remembered in the journal. */

@@ -82,6 +82,8 @@ async function cancel(run: SagaRun): Promise<void> {
 async function takeActions(run: SagaRun): Promise<void> {
   const { handle } = run;
   for (const row of run.actions.splice(0)) {
+    // Nothing is said of a saga behind its end: who asked sees how it ended.
+    if (handle.state.phase === 'ended') break;
     const request = { ...(row.body as unknown as ActionRequest), sagaId: handle.id };
     const done = handle.state.actions.includes(request.actionId);
     const plan = done ? { records: [], sends: [] } : planAction(handle.definition, handle.state, request);

@@ -105,6 +105,9 @@ export function createSagaHandle(init: SagaHandleInit): SagaHandle {
       errorCode,
       errorReason,
       records: rows,
+      progress: records.some(
+        (record) => !(record.kind === 'STEP_FAILED' && record.error.reason === 'SAGA_WORKER_LOST'),
+      ),
       consumed: consumed.length === 0 ? NOTHING : consumed,
       starts: starts.length === 0 ? NOTHING : starts,
       sends: sends.length === 0 ? NOTHING : sends,

@@ -19,14 +19,10 @@ test('a seed repeats itself exactly', async () => {
   }
 });
 
-test('an operator who acts on a saga whose worker was lost leaves nothing behind', {
-  todo: 'an action does not note what the lost worker may have done, so pause, cancel and compensate forget it',
-}, async () => {
+test('an operator who acts on a saga whose worker was lost leaves nothing behind', async () => {
   for (let seed = 2_001; seed <= 2_200; seed++) await live(seed, { actOnLost: true });
 });
 
-test('a step that kills its process every time is STUCK also beside a child', {
-  todo: 'what is noted of the lost worker is committed with the wait, and counts as progress',
-}, async () => {
+test('a step that kills its process every time is STUCK also beside a child', async () => {
   await live(5_865, { killBeside: true });
 });

@@ -93,6 +93,15 @@ export const known = (state: MachineState, sagaId: string, step: string): Known<
 export const isWanted = (state: MachineState, sagaId: string, { name, when }: AnyStep): boolean =>
   when === undefined || name in state.waits || name in state.childEnds || when(known(state, sagaId, name));
 
+/** The same where a condition that throws must not: it is asked again before the step runs, and what it throws is reported then. */
+export function mayBeWanted(state: MachineState, sagaId: string, step: AnyStep): boolean {
+  try {
+    return isWanted(state, sagaId, step);
+  } catch {
+    return false;
+  }
+}
+
 /** Calls what a definition holds: the types of its input, results and dependencies were checked where it was declared. */
 export function call(run: unknown, ctx: Context, about: object, deps: unknown): Promise<unknown> {
   return (run as (ctx: Context, about: object, deps: unknown) => Promise<unknown>)(ctx, about, deps);

@@ -58,6 +58,8 @@ export interface SagaWrite {
   readonly errorCode: string | null;
   readonly errorReason: string | null;
   readonly records: readonly JournalRow[];
+  /** False when all it says is that the last worker was lost: claims go on being counted. */
+  readonly progress: boolean;
   /** Signals that this change takes. */
   readonly consumed: readonly { readonly name: string; readonly signalId: string }[];
   /** Sagas that begin with it, owned by nobody. */

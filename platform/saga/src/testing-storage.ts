@@ -1,10 +1,12 @@
 import { type Context, type Runtime, SoukError } from '@souk/kernel';
 import type { Transaction } from '@souk/store';
-import type { AnyDefinition } from './definition.ts';
+import type { AnyDefinition, AnyStep } from './definition.ts';
 import { fromRow, type JournalRow, toRow } from './journal.ts';
 import { fold } from './machine.ts';
-import { type ActionRequest, placeOf, planAction } from './plan-action.ts';
+import type { MachineState } from './machine-state.ts';
+import { type ActionRequest, planUnowned } from './plan-action.ts';
 import type { SagaStatus } from './sagas.ts';
+import { mayBeWanted } from './step.ts';
 import type { Lease, LoneStart, SagaStart, SagaStorage, SagaWrite, SignalRow } from './storage.ts';
 
 export interface MemorySaga {
@@ -95,7 +97,7 @@ export function memoryStorage(runtime: Runtime) {
     saga.step = write.step;
     saga.errorCode = write.errorCode;
     saga.errorReason = write.errorReason;
-    if (write.records.length > 0) saga.claims = 0;
+    if (write.progress) saga.claims = 0;
     if (write.status !== 'RUNNING') saga.owner = undefined;
     if (write.status !== 'RUNNING') saga.wakeAt = write.wake ?? Number.POSITIVE_INFINITY;
     for (const { name, signalId } of write.consumed) {
@@ -201,12 +203,13 @@ export function memoryStorage(runtime: Runtime) {
     act: (definition: AnyDefinition, id: string, asked: Omit<ActionRequest, 'sagaId' | 'at'>) => {
       const saga = sagas.get(id) as MemorySaga;
       const state = fold(definition, saga.journal.map(fromRow));
-      const plan = planAction(definition, state, { ...asked, sagaId: id, at: now() });
+      const lost = saga.status === 'READY' && saga.epoch > 0;
+      const wanted = (now: MachineState, step: AnyStep): boolean => mayBeWanted(now, id, step);
+      const plan = planUnowned(definition, state, lost, wanted, { ...asked, sagaId: id, at: now() });
       if ('refused' in plan) return plan.refused;
       for (const record of plan.records) saga.journal.push(toRow(record, saga.journal.length + 1));
-      const place = placeOf(definition, fold(definition, saga.journal.map(fromRow)));
-      // A saga whose worker was lost may have been in the middle of a step: whoever claims it must know.
-      const status = saga.status === 'READY' && place.status === 'WAITING' ? 'READY' : place.status;
+      const { place } = plan;
+      const { status } = place;
       const wakeAt = status === 'READY' || status === 'WAITING' ? now() : Number.POSITIVE_INFINITY;
       Object.assign(saga, { ...place, status, wakeAt, claims: 0 });
       send(plan.sends);

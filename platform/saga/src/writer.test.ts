@@ -19,6 +19,7 @@ const EMPTY: Omit<SagaWrite, 'id'> = {
   errorCode: null,
   errorReason: null,
   records: [],
+  progress: false,
   consumed: [],
   starts: [],
   sends: [],
