@@ -129,7 +129,9 @@ describe('the place-order saga', () => {
     assert.ok(!told.some(({ schema }) => schema.endsWith('OrderRejected')));
   });
 
-  test('cancelled while a participant hangs: the saga turns back at once, and does not wait for it', async () => {
+  test('cancelled while a participant hangs: the saga turns back at once, and does not wait for it', {
+    timeout: 20_000,
+  }, async () => {
     const { promise: authorizing, resolve: begun } = Promise.withResolvers<void>();
     const world = await running({
       payments: {
