@@ -4,7 +4,7 @@ import { addUp, projectionWorld, until } from '../test/world.ts';
 import { encodePosition } from './index.ts';
 
 test('who waits for what was just written sees it, soon, also in another process than the one that follows', async (t) => {
-  const world = await projectionWorld();
+  const world = await projectionWorld(t);
   const follows = await world.start();
   const reads = await world.start({ elsewhere: true });
   const took: Record<string, number[]> = { here: [], there: [] };
@@ -27,12 +27,14 @@ test('who waits for what was just written sees it, soon, also in another process
     t.diagnostic(`${where}: ${median.toFixed(1)} ms`);
     assert.ok(median < 200, `${where}: ${median}`);
   }
-  await world.close();
 });
 
-test('what is behind is said after the time that was given, and nobody waits longer than the call', async () => {
-  const world = await projectionWorld();
-  const projections = await world.start({ projection: { apply: () => Promise.reject(new TypeError('never')) }, options: { attempts: 99 } });
+test('what is behind is said after the time that was given, and nobody waits longer than the call', async (t) => {
+  const world = await projectionWorld(t);
+  const projections = await world.start({
+    projection: { apply: () => Promise.reject(new TypeError('never')) },
+    options: { attempts: 99 },
+  });
   const { position } = await world.add('a', 1);
   const beganMs = world.runtime.clock.monotonicMs();
   await assert.rejects(projections.waitFor(world.ctx, 'totals', position, 60), {
@@ -47,13 +49,14 @@ test('what is behind is said after the time that was given, and nobody waits lon
   gone.abort();
   await assert.rejects(waiting, { reason: 'SOUK_CANCELED' });
   assert.ok(world.runtime.clock.monotonicMs() - beganMs < 1000);
-  await assert.rejects(projections.waitFor(world.ctx, 'totals', 'nonsense', 60), { reason: 'EVENTSTORE_POSITION_INVALID' });
+  await assert.rejects(projections.waitFor(world.ctx, 'totals', 'nonsense', 60), {
+    reason: 'EVENTSTORE_POSITION_INVALID',
+  });
   await assert.rejects(projections.waitFor(world.ctx, 'nothing', position, 60), { reason: 'PROJECTION_UNKNOWN' });
-  await world.close();
 });
 
-test('a position that the store never gave out does not make it busy', async () => {
-  const world = await projectionWorld();
+test('a position that the store never gave out does not make it busy', async (t) => {
+  const world = await projectionWorld(t);
   let statements = 0;
   const projections = await world.start();
   const { position } = await world.add('a', 1);
@@ -75,11 +78,10 @@ test('a position that the store never gave out does not make it busy', async () 
   statements = 0;
   await world.runtime.timers.sleep(1500);
   assert.ok(statements <= 3, `${statements} reads after it was over`);
-  await world.close();
 });
 
 test('an idle process asks the database fewer than three times a second', async (t) => {
-  const world = await projectionWorld();
+  const world = await projectionWorld(t);
   const projections = await world.start();
   const { position } = await world.add('a', 1);
   await projections.waitFor(world.ctx, 'totals', position, 5000);
@@ -97,11 +99,10 @@ test('an idle process asks the database fewer than three times a second', async 
   t.diagnostic(`${(statements / 6).toFixed(1)} statements per second`);
   assert.ok(statements / 6 < 3, String(statements));
   Object.assign(db, { at });
-  await world.close();
 });
 
-test('a projection that another process keeps is waited for without asking again and again for each', async () => {
-  const world = await projectionWorld();
+test('a projection that another process keeps is waited for without asking again and again for each', async (t) => {
+  const world = await projectionWorld(t);
   const gate = Promise.withResolvers<void>();
   await world.start({
     projection: {
@@ -115,10 +116,11 @@ test('a projection that another process keeps is waited for without asking again
   const { position } = await world.add('a', 1);
   const waiting = Array.from({ length: 100 }, () => reads.waitFor(world.ctx, 'totals', position, 8000));
   await until(world, 'a look', async () => {
-    const [row] = await world.rows<{ calls: bigint }>("SELECT count(*) AS calls FROM pg_stat_activity WHERE query LIKE '%live-positions%' AND state = 'active' AND pid <> pg_backend_pid()");
+    const [row] = await world.rows<{ calls: bigint }>(
+      "SELECT count(*) AS calls FROM pg_stat_activity WHERE query LIKE '%live-positions%' AND state = 'active' AND pid <> pg_backend_pid()",
+    );
     return Number(row?.calls) <= 1;
   });
   gate.resolve();
   await Promise.all(waiting);
-  await world.close();
 });

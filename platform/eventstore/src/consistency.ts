@@ -2,6 +2,7 @@ import { type Context, fromUnknown, type Runtime, raceAbort } from '@souk/kernel
 import type { Database } from '@souk/store';
 import { projectionErrors } from './errors.ts';
 import { comparePositions, type Position } from './position.ts';
+import { createBell } from './projection-bell.ts';
 
 /** How far the live parts of projections are, as this process knows, and who waits for them. */
 export interface Progress {
@@ -9,7 +10,7 @@ export interface Progress {
   note(name: string, part: { readonly part: number; readonly parts: number }, seen: Position): void;
   /**
    * Resolves when all parts are past a position.
-   * @throws PROJECTION_BEHIND after `timeoutMs`, or when the call's time is over
+   * @throws PROJECTION_BEHIND after `timeoutMs`, or when the call's time is over; SOUK_CANCELED
    */
   waitFor(ctx: Context, name: string, wanted: Position, timeoutMs: number): Promise<void>;
 }
@@ -52,7 +53,9 @@ export function createProgress(init: {
   const { db, runtime, context, isHere, hurry } = init;
   const known = new Map<string, Position[]>();
   const waiters = new Set<Waiter>();
+  const bell = createBell(runtime.timers);
   let looking = false;
+  let pauseMs = FIRST_LOOK_MS;
 
   const isPast = (name: string, wanted: Position): boolean => {
     const parts = known.get(name);
@@ -80,21 +83,24 @@ export function createProgress(init: {
     }
   };
 
-  /** Looks as long as somebody waits for what is worked on elsewhere. */
+  /** Looks as long as somebody waits for what is worked on elsewhere; soon after somebody came, then less and less often. */
   const look = async (): Promise<void> => {
+    pauseMs = FIRST_LOOK_MS;
+    bell.ring();
     if (looking) return;
     looking = true;
-    let pauseMs = FIRST_LOOK_MS;
     try {
       for (;;) {
-        await runtime.timers.sleep(pauseMs);
+        await bell.rest(pauseMs);
+        // Those who come at the same time are served by one look.
+        await runtime.timers.sleep(FIRST_LOOK_MS);
         const names = new Set([...waiters].map(({ name }) => name).filter((name) => !isHere(name)));
         if (names.size === 0) return;
+        pauseMs = Math.min(LONGEST_LOOK_MS, pauseMs * 2);
         using ctx = context();
         const { rows } = await db.at(ctx).query<PositionRow>(POSITIONS, [[...names]]);
         for (const { name, part, parts, epoch, xid, position } of rows)
           note(name, { part, parts }, { epoch, xid: BigInt(xid), position });
-        pauseMs = Math.min(LONGEST_LOOK_MS, pauseMs * 2);
       }
     } catch (thrown) {
       using ctx = context();
@@ -119,6 +125,8 @@ export function createProgress(init: {
       try {
         const waiting = raceAbort(promise, limit.signal);
         await (ctx.cancellation === undefined ? waiting : raceAbort(waiting, ctx.cancellation));
+      } catch (thrown) {
+        throw fromUnknown(thrown);
       } finally {
         timer.cancel();
         waiters.delete(waiter);

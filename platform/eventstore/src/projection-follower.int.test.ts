@@ -10,8 +10,8 @@ const errors = defineErrors('TEST', {
 
 const isPoison = (data: unknown) => (data as Amount).amount === 13;
 
-test('what fails between apply and commit is undone and applied again, once in all', async () => {
-  const world = await projectionWorld();
+test('what fails between apply and commit is undone and applied again, once in all', async (t) => {
+  const world = await projectionWorld(t);
   let crashes = 0;
   const projections = await world.start({
     projection: {
@@ -29,11 +29,10 @@ test('what fails between apply and commit is undone and applied again, once in a
   await projections.waitFor(world.ctx, 'totals', position, 5000);
   assert.equal(crashes, 3);
   assert.deepEqual(await world.totals(), { a: 55, b: 1 });
-  await world.close();
 });
 
-test('a connection that is cut in the middle of a batch repeats it, and a cut commit is not repeated', async () => {
-  const world = await projectionWorld();
+test('a connection that is cut in the middle of a batch repeats it, and a cut commit is not repeated', async (t) => {
+  const world = await projectionWorld(t);
   let cuts = 0;
   const projections = await world.start({
     projection: {
@@ -48,11 +47,10 @@ test('a connection that is cut in the middle of a batch repeats it, and a cut co
   await projections.waitFor(world.ctx, 'totals', position, 10_000);
   assert.ok(cuts >= 3);
   assert.deepEqual(await world.totals(), { a: 115 });
-  await world.close();
 });
 
-test('an event that cannot be applied parks the rest of its stream, in order, and nothing else', async () => {
-  const world = await projectionWorld();
+test('an event that cannot be applied parks the rest of its stream, in order, and nothing else', async (t) => {
+  const world = await projectionWorld(t);
   let healed = false;
   const projections = await world.start({
     projection: {
@@ -95,11 +93,10 @@ test('an event that cannot be applied parks the rest of its stream, in order, an
   assert.deepEqual(await world.totals(), await world.folded());
   const [row] = await world.rows<{ versions: number[] }>("SELECT versions FROM total WHERE stream = 'bad'");
   assert.deepEqual(row?.versions, [1, 2, 3, 4, 5, 6]);
-  await world.close();
 });
 
-test('events that come while their stream is redriven are neither lost nor stuck nor out of order', async () => {
-  const world = await projectionWorld();
+test('events that come while their stream is redriven are neither lost nor stuck nor out of order', async (t) => {
+  const world = await projectionWorld(t);
   let healed = false;
   const projections = await world.start({
     projection: {
@@ -127,11 +124,10 @@ test('events that come while their stream is redriven are neither lost nor stuck
     row?.versions,
     Array.from({ length: 62 }, (_, n) => n + 1),
   );
-  await world.close();
 });
 
-test('the first parked event of a stream can be given up, and then those behind it are redriven', async () => {
-  const world = await projectionWorld();
+test('the first parked event of a stream can be given up, and then those behind it are redriven', async (t) => {
+  const world = await projectionWorld(t);
   const projections = await world.start({
     projection: {
       apply: async (tx, events, table) => {
@@ -148,11 +144,10 @@ test('the first parked event of a stream can be given up, and then those behind 
   assert.deepEqual(await projections.redrive(world.ctx, 'totals', why), { events: 2, streams: 1, failed: [] });
   assert.deepEqual(await world.totals(), { bad: 6 });
   assert.equal(await projections.discard(world.ctx, 'totals', { stream: 'count-bad', ...why }), undefined);
-  await world.close();
 });
 
-test('when everything fails nothing more is parked: the projection waits, says so, and goes on when it can', async () => {
-  const world = await projectionWorld();
+test('when everything fails nothing more is parked: the projection waits, says so, and goes on when it can', async (t) => {
+  const world = await projectionWorld(t);
   let broken = true;
   const projections = await world.start({
     options: { maxParkedStreams: 3 },
@@ -175,11 +170,10 @@ test('when everything fails nothing more is parked: the projection waits, says s
   await projections.redrive(world.ctx, 'totals', { actor: 'ann', reason: 'fixed' });
   await until(world, 'all', async () => Object.keys(await world.totals()).length === 8);
   assert.deepEqual(await world.totals(), await world.folded());
-  await world.close();
 });
 
-test('an apply that hangs is left behind, reported, and what it commits late is not applied twice', async () => {
-  const world = await projectionWorld();
+test('an apply that hangs is left behind, reported, and what it commits late is not applied twice', async (t) => {
+  const world = await projectionWorld(t);
   const gate = Promise.withResolvers<void>();
   let calls = 0;
   const projections = await world.start({
@@ -192,20 +186,27 @@ test('an apply that hangs is left behind, reported, and what it commits late is 
     },
   });
   const { position } = await world.add('a', 7);
-  await until(world, 'a second try', async () => calls > 1 || (await projections.list(world.ctx))[0]?.state === 'FAILED');
+  await until(
+    world,
+    'a second try',
+    async () => calls > 1 || (await projections.list(world.ctx))[0]?.state === 'FAILED',
+  );
   gate.resolve();
   await projections.waitFor(world.ctx, 'totals', position, 10_000);
   assert.deepEqual(await world.totals(), { a: 7 });
-  await world.close();
 });
 
-test('an old transaction that is still open holds a projection up, and nothing is left out behind it', async () => {
-  const world = await projectionWorld();
+test('an old transaction that is still open holds a projection up, and nothing is left out behind it', async (t) => {
+  const world = await projectionWorld(t);
   const projections = await world.start();
   const opened = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   const slow = world.db.tx(world.ctx, async (tx) => {
-    await world.store.append(tx, { stream: 'count-slow', expected: 'any', events: [{ type: 'Added', data: { amount: 1 } }] });
+    await world.store.append(tx, {
+      stream: 'count-slow',
+      expected: 'any',
+      events: [{ type: 'Added', data: { amount: 1 } }],
+    });
     opened.resolve();
     await gate.promise;
   });
@@ -217,5 +218,4 @@ test('an old transaction that is still open holds a projection up, and nothing i
   await slow;
   await projections.waitFor(world.ctx, 'totals', position, 5000);
   assert.deepEqual(await world.totals(), { fast: 1, slow: 1 });
-  await world.close();
 });

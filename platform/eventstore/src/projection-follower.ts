@@ -103,6 +103,8 @@ export function startFollower(init: FollowerInit): Follower {
   let wantedEndMs = Number.NEGATIVE_INFINITY;
   let hurryMs = FIRST_HURRY_MS;
   let size = options.batchSize;
+  /** The last transaction. */
+  let tookMs = 0;
   let readMs = Number.NEGATIVE_INFINITY;
   let progressMs = clock.monotonicMs();
   let stalled = false;
@@ -113,6 +115,10 @@ export function startFollower(init: FollowerInit): Follower {
 
   const isBehind = (until: Position): boolean => comparePositions(seen, until) < 0;
   const isHurried = (): boolean => isBehind(wanted) && clock.monotonicMs() < wantedEndMs;
+
+  const pauseBefore = (attempt: number): number =>
+    Math.min(options.longestPauseMs, options.firstPauseMs * 2 ** Math.min(20, attempt - 1)) *
+    (0.5 + runtime.random.next() / 2);
 
   const moved = (to: Position, events: number): void => {
     seen = to;
@@ -181,8 +187,10 @@ export function startFollower(init: FollowerInit): Follower {
     }
     for (let attempt = 1; ; attempt++) {
       const move = { from: saved, to, events, caughtUp: caughtUp && to === pageEnd };
+      const beganMs = clock.monotonicMs();
       try {
         await work.run(ctx, groups.flat(), move, failures + attempt);
+        tookMs = clock.monotonicMs() - beganMs;
         moved(to, events);
         return;
       } catch (thrown) {
@@ -195,7 +203,7 @@ export function startFollower(init: FollowerInit): Follower {
           return runAll(ctx, groups.slice(middle), to, Math.max(0, events - middle));
         }
         if (attempt >= options.attempts) return park(ctx, groups.flat(), to, events, failure);
-        await timers.sleep(options.firstPauseMs * 2 ** (attempt - 1), ctx.signal);
+        await timers.sleep(pauseBefore(attempt), stopped.signal);
       }
     }
   };
@@ -257,8 +265,7 @@ export function startFollower(init: FollowerInit): Follower {
     log.warn('a projection or subscription does not go on for now; it is tried again', { failures, err: failure });
     using ctx = context(options.batchMs);
     await noteError(db.at(ctx), part, error).catch(() => undefined);
-    const pauseMs = Math.min(options.longestPauseMs, options.firstPauseMs * 2 ** Math.min(20, failures - 1));
-    await timers.sleep(pauseMs * (0.5 + runtime.random.next() / 2), stopped.signal).catch(() => undefined);
+    await timers.sleep(pauseBefore(failures), stopped.signal).catch(() => undefined);
     return true;
   };
 
@@ -273,7 +280,10 @@ export function startFollower(init: FollowerInit): Follower {
     if (outcome === 'lost') return false;
     failures = 0;
     error = undefined;
-    size = Math.min(options.batchSize, size * 2);
+    // All readers of events wait for a transaction that writes, whoever's it is: batches are kept short.
+    if (tookMs > options.batchTargetMs) size = Math.max(1, size >> 1);
+    else if (tookMs < options.batchTargetMs / 4) size = Math.min(options.batchSize, size * 2);
+    tookMs = 0;
     if (outcome === 'head' && !stopping) await rest();
     return true;
   };
@@ -307,7 +317,10 @@ export function startFollower(init: FollowerInit): Follower {
       newsBell.ring();
     },
     hurry: (until, forMs) => {
-      if (!isHurried() || comparePositions(until, wanted) > 0) wanted = until;
+      if (!isHurried()) {
+        wanted = until;
+        wantedEndMs = Number.NEGATIVE_INFINITY;
+      } else if (comparePositions(until, wanted) > 0) wanted = until;
       wantedEndMs = Math.max(wantedEndMs, clock.monotonicMs() + forMs);
       hurryMs = FIRST_HURRY_MS;
       newsBell.ring();

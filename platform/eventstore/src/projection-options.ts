@@ -1,7 +1,9 @@
 /** How projections and subscriptions follow events. Times in milliseconds. */
 export interface ProjectionOptions {
-  /** Events that are read and applied at once. @default 500 */
+  /** Events that are read and applied at once, at most. @default 500 */
   readonly batchSize: number;
+  /** Batches become smaller when their transactions take longer: all readers of events wait for whoever writes. @default 150 */
+  readonly batchTargetMs: number;
   /** Shortest time between two batches of a partition, so that a burst of commits is applied together; nobody who waits is held up by it. @default 100 */
   readonly coalesceMs: number;
   /** A process that is silent for so long has lost its partitions. A living one says so, and looks for news, every third. @default 3600 */
@@ -25,6 +27,7 @@ export interface ProjectionOptions {
 
 export const projectionDefaults: ProjectionOptions = Object.freeze({
   batchSize: 500,
+  batchTargetMs: 150,
   coalesceMs: 100,
   leaseMs: 3600,
   batchMs: 30_000,

@@ -21,8 +21,8 @@ const ownersOf = async (world: ProjectionWorld): Promise<Record<string, number>>
   return Object.fromEntries(rows.map(({ owner, parts }) => [owner, Number(parts)]));
 };
 
-test('processes share partitions evenly, and each hands its own over when it stops', async () => {
-  const world = await projectionWorld();
+test('processes share partitions evenly, and each hands its own over when it stops', async (t) => {
+  const world = await projectionWorld(t);
   const first = await world.start({ projection: { partitions: 4 } });
   await until(world, 'one owner', async () => Object.values(await ownersOf(world)).join() === '4');
   const second = await world.start({ projection: { partitions: 4 }, elsewhere: true });
@@ -34,11 +34,10 @@ test('processes share partitions evenly, and each hands its own over when it sto
   await second.waitFor(world.ctx, 'totals', position, 10_000);
   assert.ok(world.runtime.clock.monotonicMs() - beganMs < 2500, 'handed over, not waited for');
   assert.deepEqual(await world.totals(), await world.folded());
-  await world.close();
 });
 
-test('who was taken for dead moves nothing when it wakes up in the middle of a batch', async () => {
-  const world = await projectionWorld();
+test('who was taken for dead moves nothing when it wakes up in the middle of a batch', async (t) => {
+  const world = await projectionWorld(t);
   const inside = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   let calls = 0;
@@ -68,11 +67,10 @@ test('who was taken for dead moves nothing when it wakes up in the middle of a b
   const { position } = await world.add('a', 1);
   await paused.waitFor(world.ctx, 'totals', position, 10_000);
   assert.deepEqual(await world.totals(), { a: 6 });
-  await world.close();
 });
 
-test('a move with an old fence is refused, whatever was applied before it', async () => {
-  const world = await projectionWorld();
+test('a move with an old fence is refused, whatever was applied before it', async (t) => {
+  const world = await projectionWorld(t);
   const applied = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   let calls = 0;
@@ -99,11 +97,10 @@ test('a move with an old fence is refused, whatever was applied before it', asyn
   assert.deepEqual(await world.totals(), { a: 6 });
   const [row] = await world.rows<{ versions: number[] }>('SELECT versions FROM total');
   assert.deepEqual(row?.versions, [1, 2, 3]);
-  await world.close();
 });
 
 test('after a kill -9 in the middle of batches another process goes on within six seconds, and each event counts once', async (t) => {
-  const world = await projectionWorld();
+  const world = await projectionWorld(t);
   const worker = await startWorker(world, 'slowly');
   const adding = (async () => {
     for (let n = 1; n <= 150; n++) await world.add(`s${n % 10}`, n);
@@ -121,12 +118,15 @@ test('after a kill -9 in the middle of batches another process goes on within si
   assert.ok(tookMs < 6000, String(tookMs));
   assert.deepEqual(await world.totals(), await world.folded());
   const rows = await world.rows<{ events: number; versions: number[] }>('SELECT events, versions FROM total');
-  for (const { events, versions } of rows) assert.deepEqual(versions, Array.from({ length: events }, (_, n) => n + 1));
-  await world.close();
+  for (const { events, versions } of rows)
+    assert.deepEqual(
+      versions,
+      Array.from({ length: events }, (_, n) => n + 1),
+    );
 });
 
-test('events of other processes are seen although all notifications are lost', async () => {
-  const world = await projectionWorld();
+test('events of other processes are seen although all notifications are lost', async (t) => {
+  const world = await projectionWorld(t);
   const other = await world.start({ projection: { partitions: 2 }, elsewhere: true });
   const { db } = world;
   const deaf = { ...db, listen: async () => ({ close: async () => {} }) };
@@ -138,7 +138,6 @@ test('events of other processes are seen although all notifications are lost', a
   const later = await world.add('a', 2);
   await until(world, 'the second one', async () => (await world.totals()).a === 3, 5000);
   await other.waitFor(world.ctx, 'totals', later.position, 100);
-  await world.close();
 });
 
 test('whatever happens in between, the view is the fold of all events', async (t) => {
@@ -146,7 +145,7 @@ test('whatever happens in between, the view is the fold of all events', async (t
   t.diagnostic(`seed ${seed}`);
   const random = seededRandom(seed);
   const pick = (n: number) => Math.trunc(random.next() * n);
-  const world = await projectionWorld();
+  const world = await projectionWorld(t);
   const flaky = () => ({
     partitions: 3,
     apply: async (...[tx, events, table]: Parameters<typeof addUp>) => {
@@ -155,7 +154,10 @@ test('whatever happens in between, the view is the fold of all events', async (t
     },
   });
   const options = { attempts: 8, batchSize: 7 };
-  const running = [await world.start({ projection: flaky(), options }), await world.start({ projection: flaky(), options, elsewhere: true })];
+  const running = [
+    await world.start({ projection: flaky(), options }),
+    await world.start({ projection: flaky(), options, elsewhere: true }),
+  ];
   let last = await world.add('s0', 1);
   const note = (one: typeof last) => {
     last = one;
@@ -184,6 +186,9 @@ test('whatever happens in between, the view is the fold of all events', async (t
   await running[0]?.redrive(world.ctx, 'totals', { actor: 'ann', reason: 'by chance' });
   assert.deepEqual(await world.totals(), await world.folded());
   const rows = await world.rows<{ events: number; versions: number[] }>('SELECT events, versions FROM total');
-  for (const { events, versions } of rows) assert.deepEqual(versions, Array.from({ length: events }, (_, n) => n + 1));
-  await world.close();
+  for (const { events, versions } of rows)
+    assert.deepEqual(
+      versions,
+      Array.from({ length: events }, (_, n) => n + 1),
+    );
 });

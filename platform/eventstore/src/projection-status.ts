@@ -92,6 +92,9 @@ const STATUS = `
   ) l ON c.name IS NOT NULL
   ORDER BY g.name, g.generation, c.part`;
 
+/** So long nobody may have a part before it counts as stopped. */
+const HAND_OVER_MS = 5000;
+
 const SEPARATOR = '\x1f';
 
 /** In the order of their names. Those that were never prepared are left out. */
@@ -139,7 +142,8 @@ function stateOf(
 ): ProjectionStatus['state'] {
   if ([...live, ...building].some(({ error }) => error !== null)) return 'FAILED';
   if (building.length > 0) return 'REBUILDING';
-  return kind !== 'inline' && !live.every(({ alive }) => alive) ? 'STOPPED' : 'LIVE';
+  const isKept = ({ alive, now, moved_at }: StatusRow) => alive || now.getTime() - moved_at.getTime() < HAND_OVER_MS;
+  return kind !== 'inline' && !live.every(isKept) ? 'STOPPED' : 'LIVE';
 }
 
 function rebuildOf(parts: readonly StatusRow[]): RebuildProgress | undefined {

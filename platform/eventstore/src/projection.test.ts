@@ -15,12 +15,19 @@ test('a definition that cannot work is refused with the reason', () => {
     [{ partitions: 65 }, /partitions must be 1 to 64, got 65/],
   ] as const)
     assert.throws(() => totals(init), { reason: 'PROJECTION_INVALID', message: why });
-  assert.throws(() => defineSubscription({ name: '1', handle: () => async () => {} }), { reason: 'PROJECTION_INVALID' });
+  assert.throws(() => defineSubscription({ name: '1', handle: () => async () => {} }), {
+    reason: 'PROJECTION_INVALID',
+  });
 });
 
 test('names and tables belong to one projection of a service', () => {
   const runtime = virtualRuntime();
-  const init = { db: undefined as never, store: createEventStore({ runtime }), runtime, telemetry: silentTelemetry(runtime) };
+  const init = {
+    db: undefined as never,
+    store: createEventStore({ runtime }),
+    runtime,
+    telemetry: silentTelemetry(runtime),
+  };
   assert.throws(() => createProjections({ ...init, projections: [totals(), totals({ tables: ['b'] })] }), {
     message: /there are two of this name/,
   });

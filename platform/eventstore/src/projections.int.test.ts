@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { projectionWorld } from '../test/world.ts';
 
-test('a projection shows what was appended, once', async () => {
-  const world = await projectionWorld();
+test('a projection shows what was appended, once', async (t) => {
+  const world = await projectionWorld(t);
   const projections = await world.start();
   let last = await world.add('a', 1);
   for (const amount of [2, 3]) last = await world.add('a', amount);
@@ -13,11 +13,10 @@ test('a projection shows what was appended, once', async () => {
   assert.deepEqual(await world.totals(), { a: 6, b: 30 });
   const [status] = await projections.list(world.ctx);
   assert.partialDeepStrictEqual(status, { name: 'totals', kind: 'projection', state: 'LIVE', lagEvents: 0, parked: 0 });
-  await world.close();
 });
 
-test('a rebuild gives the same tables', async () => {
-  const world = await projectionWorld();
+test('a rebuild gives the same tables', async (t) => {
+  const world = await projectionWorld(t);
   const projections = await world.start();
   for (let n = 1; n <= 20; n++) await world.add(`a${n % 3}`, n);
   const { position } = await world.add('b', 5);
@@ -29,5 +28,4 @@ test('a rebuild gives the same tables', async () => {
   await projections.waitFor(world.ctx, 'totals', after.position, 5000);
   assert.deepEqual(await world.totals(), { ...before, b: 6 });
   assert.partialDeepStrictEqual(await projections.list(world.ctx), [{ generation: 2, state: 'LIVE' }]);
-  await world.close();
 });

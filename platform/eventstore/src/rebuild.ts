@@ -25,7 +25,8 @@ const CHECKPOINTS = `
 
 const HAND_OVER = `
   /* hand-over-checkpoint */
-  UPDATE souk.es_checkpoint SET epoch = $4, xid = $5::xid8, position = $6, events = events + $7, fence = fence + 1, owner = NULL
+  UPDATE souk.es_checkpoint SET epoch = $4, xid = $5::xid8, position = $6, events = events + $7, fence = fence + 1, owner = NULL,
+    moved_at = clock_timestamp()
   WHERE name = $1 AND generation = $2 AND part = $3`;
 
 const GO_LIVE = `

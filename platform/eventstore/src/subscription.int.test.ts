@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { defineErrors } from '@souk/kernel';
 import { type Amount, projectionWorld, until } from '../test/world.ts';
 import { defineSubscription, type EventSubscription, type StoredEventHandler } from './index.ts';
@@ -12,10 +12,15 @@ const EFFECTS = 'CREATE TABLE effect (n bigint GENERATED ALWAYS AS IDENTITY, str
 const INSERT = 'INSERT INTO effect (stream, version) VALUES ($1, $2)';
 
 const reaction = (handle: StoredEventHandler, more: Partial<EventSubscription<unknown>> = {}) =>
-  defineSubscription({ name: 'reaction', categories: ['count'], handle: () => handle, ...more }) as EventSubscription<never>;
+  defineSubscription({
+    name: 'reaction',
+    categories: ['count'],
+    handle: () => handle,
+    ...more,
+  }) as EventSubscription<never>;
 
-async function world() {
-  const on = await projectionWorld();
+async function world(t: TestContext) {
+  const on = await projectionWorld(t);
   await on.rows(EFFECTS);
   return {
     ...on,
@@ -24,8 +29,8 @@ async function world() {
   };
 }
 
-test('each event is handled, those of a stream in order, and effects happen once although handlers fail', async () => {
-  const on = await world();
+test('each event is handled, those of a stream in order, and effects happen once although handlers fail', async (t) => {
+  const on = await world(t);
   let calls = 0;
   const handle: StoredEventHandler = async (_ctx, { stream, version }, { once }) => {
     if (++calls % 7 === 0) throw errors.LATER();
@@ -41,12 +46,15 @@ test('each event is handled, those of a stream in order, and effects happen once
   await on.runtime.timers.sleep(200);
   const byStream = Object.groupBy(await on.effects(), ({ stream }) => stream);
   assert.equal(Object.keys(byStream).length, 5);
-  for (const rows of Object.values(byStream)) assert.deepEqual(rows?.map(({ version }) => version), [1, 2, 3, 4]);
-  await on.close();
+  for (const rows of Object.values(byStream))
+    assert.deepEqual(
+      rows?.map(({ version }) => version),
+      [1, 2, 3, 4],
+    );
 });
 
-test('a handler without an effect of its own is told each event at least once', async () => {
-  const on = await world();
+test('a handler without an effect of its own is told each event at least once', async (t) => {
+  const on = await world(t);
   const seen: string[] = [];
   const handle: StoredEventHandler = async (_ctx, { stream, version }) => void seen.push(`${stream}/${version}`);
   const projections = await on.start({ subscriptions: [reaction(handle, { partitions: 1 })] });
@@ -54,11 +62,10 @@ test('a handler without an effect of its own is told each event at least once', 
   const { position } = await on.add('b', 1);
   await projections.waitFor(on.ctx, 'reaction', position, 5000);
   assert.deepEqual(seen, ['count-a/1', 'count-a/2', 'count-b/1']);
-  await on.close();
 });
 
-test('an event that can never be handled parks its stream; the others go on; redriving keeps the order', async () => {
-  const on = await world();
+test('an event that can never be handled parks its stream; the others go on; redriving keeps the order', async (t) => {
+  const on = await world(t);
   let healed = false;
   const handle: StoredEventHandler = async (_ctx, { stream, version, data }, { once }) => {
     if (!healed && (data as Amount).amount === 13) throw errors.POISON();
@@ -82,11 +89,10 @@ test('an event that can never be handled parks its stream; the others go on; red
   const after = await on.add('bad', 5);
   await projections.waitFor(on.ctx, 'reaction', after.position, 5000);
   assert.equal((await on.effects()).length, 7);
-  await on.close();
 });
 
-test('a subscription begins at the beginning, or with what comes, and stays where it was', async () => {
-  const on = await world();
+test('a subscription begins at the beginning, or with what comes, and stays where it was', async (t) => {
+  const on = await world(t);
   await on.add('a', 1, 2);
   const note =
     (name: string): StoredEventHandler =>
@@ -107,9 +113,16 @@ test('a subscription begins at the beginning, or with what comes, and stays wher
   const fifth = await on.add('a', 5);
   for (const name of ['all', 'new', 'none']) await second.waitFor(on.ctx, name, fifth.position, 5000);
   const seen = Object.groupBy(await on.effects(), ({ stream }) => stream);
-  assert.deepEqual(seen.all?.map(({ version }) => version), [1, 2, 3, 4, 5]);
-  assert.deepEqual(seen.new?.map(({ version }) => version), [3, 4, 5]);
+  assert.deepEqual(
+    seen.all?.map(({ version }) => version),
+    [1, 2, 3, 4, 5],
+  );
+  assert.deepEqual(
+    seen.new?.map(({ version }) => version),
+    [3, 4, 5],
+  );
   assert.equal(seen.none, undefined);
-  await assert.rejects(second.rebuild(on.ctx, 'all', { actor: 'ann', reason: 'no' }), { reason: 'PROJECTION_NO_TABLES' });
-  await on.close();
+  await assert.rejects(second.rebuild(on.ctx, 'all', { actor: 'ann', reason: 'no' }), {
+    reason: 'PROJECTION_NO_TABLES',
+  });
 });

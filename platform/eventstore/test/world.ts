@@ -1,9 +1,10 @@
 // A store whose streams count amounts, and a projection that adds them up.
 
+import type { TestContext } from 'node:test';
 import { type Logger, type Runtime, silentLogger } from '@souk/kernel';
 import type { Transaction } from '@souk/store';
 import { silentTelemetry } from '@souk/telemetry';
-import { type TestDatabase, testDatabase } from '../../../tests/support/database.ts';
+import { testDatabase } from '../../../tests/support/database.ts';
 import { openDatabase } from '../../../tests/support/open-database.ts';
 import {
   createEventStore,
@@ -60,10 +61,6 @@ export const totals = (init: Partial<ProjectionInit> = {}) =>
     ...init,
   });
 
-export interface WorldOptions {
-  readonly database?: TestDatabase;
-}
-
 export interface StartOptions {
   readonly projection?: Partial<ProjectionInit>;
   readonly subscriptions?: readonly EventSubscription<never>[];
@@ -73,14 +70,21 @@ export interface StartOptions {
   readonly elsewhere?: boolean;
 }
 
-export async function projectionWorld({ database }: WorldOptions = {}) {
-  const on = database ?? (await testDatabase('projections', [eventStoreMigrations, projectionMigrations]));
+/** Gone when the test ends, however it does. */
+export async function projectionWorld(t: TestContext) {
+  const on = await testDatabase('projections', [eventStoreMigrations, projectionMigrations]);
   const { db, ctx, runtime } = on;
   const store = createEventStore({ runtime });
   const started: Projections[] = [];
   const closing: (() => Promise<void>)[] = [];
   const rows = async <TRow>(sql: string, values: readonly unknown[] = []): Promise<TRow[]> =>
     (await db.at(ctx).query<TRow>(sql, values)).rows;
+
+  t.after(async () => {
+    await Promise.all(started.map((one) => one.stop()));
+    await Promise.all(closing.map((close) => close()));
+    await on.close();
+  });
 
   return {
     ...on,
@@ -125,11 +129,6 @@ export async function projectionWorld({ database }: WorldOptions = {}) {
       }
       return sums;
     },
-    close: async () => {
-      await Promise.all(started.map((one) => one.stop()));
-      await Promise.all(closing.map((close) => close()));
-      if (database === undefined) await on.close();
-    },
   };
 }
 
@@ -139,7 +138,14 @@ export type ProjectionWorld = Awaited<ReturnType<typeof projectionWorld>>;
 export async function until(world: ProjectionWorld, what: string, holds: () => Promise<boolean>, withinMs = 15_000) {
   const endMs = world.runtime.clock.monotonicMs() + withinMs;
   while (!(await holds())) {
-    if (world.runtime.clock.monotonicMs() > endMs) throw new Error(`not within ${withinMs} ms: ${what}`);
+    if (world.runtime.clock.monotonicMs() > endMs) {
+      const seen = await world.rows(
+        'SELECT * FROM souk.es_checkpoint FULL JOIN souk.es_generation USING (name, generation)',
+      );
+      throw new Error(`not within ${withinMs} ms: ${what}`, {
+        cause: { seen, members: await world.rows('SELECT * FROM souk.es_member') },
+      });
+    }
     await world.runtime.timers.sleep(10);
   }
 }
