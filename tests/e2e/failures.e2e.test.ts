@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { mailServer } from '../../adapters/smtp/test/mail-server.ts';
 import { audit } from '../support/audit.ts';
 import type { Gate, Moment } from '../support/gates.ts';
+import { mailServer } from '../support/mail-server.ts';
 import { eventually, type Order, type ShopClient, shopClient } from '../support/shop-client.ts';
 import { startTroubledShop, type TroubledShop } from '../support/troubled-shop.ts';
 

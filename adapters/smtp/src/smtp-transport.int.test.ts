@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { rootContext, SoukError, systemRuntime } from '@souk/kernel';
-import { mailServer, type Say } from '../test/mail-server.ts';
+import { mailServer, type Say } from '../../../tests/support/mail-server.ts';
 import { createSmtpTransport } from './index.ts';
 
 const runtime = systemRuntime();
