@@ -59,7 +59,11 @@ test('a confirmed order is paid, packed, counted, rewarded and told, each once',
   for (const [index, { from }] of transitions.entries()) if (index > 0) assert.equal(from, transitions[index - 1]?.to);
   assert.equal(transitions.length, order.version);
 
-  const stats = await client.ok<Record<string, unknown>>('GET', `/api/v1/users/${buyer.id}/stats`, buyer);
+  const stats = await client.ok<Record<string, unknown>>(
+    'GET',
+    `/api/v1/users/${buyer.id}/stats?consistency=${order.position}`,
+    buyer,
+  );
   assert.partialDeepStrictEqual(stats, { orders: 1, confirmed: 1, rejected: 0, cancelled: 0, spent: [order.total] });
 });
 

@@ -20,6 +20,7 @@ export interface Order {
   readonly fulfilmentStatus: string;
   readonly paymentId: string;
   readonly version: number;
+  readonly position: string;
 }
 
 export interface Availability {

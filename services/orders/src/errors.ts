@@ -19,5 +19,6 @@ export const orderErrors = defineErrors('ORDERS', {
     text: 'the order was {status} before it could be confirmed',
   },
   RESERVATION_EXPIRED: { code: 'failed_precondition', text: 'the stock of the order is no longer held' },
+  NEVER_PLACED: { code: 'internal', text: '{stream} has {type} at version {version}, and was not placed before' },
   USER_INACTIVE: { code: 'failed_precondition', text: 'the user who ordered is not active' },
 });

@@ -1,4 +1,4 @@
-import { createEventStore } from '@souk/eventstore';
+import type { EventStore } from '@souk/eventstore';
 import type { Runtime } from '@souk/kernel';
 import type { Database } from '@souk/store';
 import { createOrderRepository, type OrderRepository } from './store/order-repository.ts';
@@ -10,7 +10,7 @@ export interface OrdersParts {
   readonly waiters: OutcomeWaiters;
 }
 
-export const createParts = ({ db, runtime }: { db: Database; runtime: Runtime }): OrdersParts => ({
-  orders: createOrderRepository(db, createEventStore({ runtime, service: 'orders' })),
-  waiters: createOutcomeWaiters(runtime),
+export const createParts = (deps: { db: Database; runtime: Runtime; eventStore: EventStore }): OrdersParts => ({
+  orders: createOrderRepository(deps.db, deps.eventStore),
+  waiters: createOutcomeWaiters(deps.runtime),
 });

@@ -29,6 +29,7 @@ import { calls, type OrdersDeps } from './deps.ts';
 import { createParts } from './parts.ts';
 import { placeOrderSaga } from './sagas/place-order.ts';
 import { ordersMigrations } from './store/migrations.ts';
+import { userStats } from './store/user-stats.ts';
 import { cancelOrder } from './usecases/cancel-order.ts';
 import { followPayment } from './usecases/follow-payment.ts';
 import { followShipment } from './usecases/follow-shipment.ts';
@@ -82,6 +83,7 @@ export const orders = defineService({
     on(UserDeletedSchema, forgetUser),
   ],
   sagas: [placeOrderSaga],
+  projections: [userStats],
   settings: ordersSettings,
   migrations: [...eventStoreMigrations, ...ordersMigrations],
   parts: createParts,

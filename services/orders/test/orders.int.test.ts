@@ -302,29 +302,6 @@ describe('orders', () => {
     await assert.rejects(world.orders.listUserOrders(world.user(userId(1)), foreign), { code: 'permission_denied' });
   });
 
-  test('stats count every order and sum what was confirmed and not cancelled, by currency', async () => {
-    const reader = world.user(userId(next++));
-    const request = { userId: reader.caller.userId as string };
-    assert.deepEqual(
-      await world.orders
-        .getUserStats(reader, request)
-        .then(({ orders, spent, lastOrderAt }) => [orders, spent, lastOrderAt]),
-      [0, [], undefined],
-    );
-    const ids: string[] = [];
-    for (const currency of ['EUR', 'EUR', 'JPY', 'EUR', 'EUR']) ids.push((await world.place(reader, { currency })).id);
-    for (const id of ids.slice(0, 4)) {
-      if (id !== ids[3]) await confirmOrder(database.ctx, world.deps, id, PAYMENT);
-    }
-    await world.orders.cancelOrder(reader, { id: ids[1] as string });
-    await rejectOrder(database.ctx, world.deps, ids[3] as string, 'OUT_OF_STOCK');
-    const stats = await world.orders.getUserStats(reader, request);
-    assert.deepEqual([stats.orders, stats.confirmed, stats.rejected, stats.cancelled], [5, 2, 1, 1]);
-    const spent = stats.spent.map(({ currency, minorUnits }) => `${currency} ${minorUnits}`).sort();
-    assert.deepEqual(spent, ['EUR 400', 'JPY 400']);
-    assert.ok(stats.lastOrderAt);
-  });
-
   test('after any commands at once, the view is the fold of the stream', async () => {
     const store = createEventStore({ runtime: database.runtime });
     const command = fc.constantFrom('confirm', 'reject', 'ship', 'deliver', 'cancel', 'progress', 'voided');

@@ -7,8 +7,9 @@ import {
   type OrderLineSchema,
   type OrderSchema,
 } from '@souk/contracts/orders/v1/orders';
-import type { Money, Order, OrderLine, OrderStatus } from '../domain/order.ts';
+import type { Money, OrderLine, OrderStatus } from '../domain/order.ts';
 import type { StoredAddress } from '../store/address-book.ts';
+import type { PositionedOrder } from '../store/order-view.ts';
 
 export const moneyMessage = (money: Money) => ({ currency: money.currency, minorUnits: BigInt(money.minorUnits) });
 
@@ -24,7 +25,7 @@ export const lineMessage = (line: OrderLine): MessageInitShape<typeof OrderLineS
 
 /** An order as the contract shows it. `address` is undefined once it was erased. */
 export const orderMessage = (
-  order: Order,
+  order: PositionedOrder,
   address: StoredAddress | undefined,
 ): MessageInitShape<typeof OrderSchema> => ({
   id: order.id,
@@ -40,6 +41,7 @@ export const orderMessage = (
   updatedAt: timestamp(order.updatedAt),
   version: order.version,
   paymentId: order.paymentId,
+  position: order.position,
 });
 
 /** The name of a status; undefined for "any". */

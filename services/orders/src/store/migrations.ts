@@ -33,4 +33,9 @@ export const ordersMigrations: readonly Migration[] = [
     // Whose addresses go as soon as their orders have ended.
     sql: 'create table forgotten_user (user_id text primary key);',
   },
+  {
+    id: 'orders/0003-position',
+    // Of the last event of the order. Null: it was written before positions were kept.
+    sql: 'alter table order_view add column position text;',
+  },
 ];

@@ -1,11 +1,11 @@
-import type { EventStore, RecordedEvent } from '@souk/eventstore';
+import { type EventStore, encodePosition, type RecordedEvent } from '@souk/eventstore';
 import { type Context, hasReason } from '@souk/kernel';
 import type { Database, Sql, Transaction } from '@souk/store';
 import { decide, type OrderCommand } from '../domain/decide.ts';
 import { evolve, fold, hasEnded, type Order, type OrderEvent } from '../domain/order.ts';
 import { orderErrors } from '../errors.ts';
 import { eraseForgotten } from './address-book.ts';
-import { writeView } from './order-view.ts';
+import { type PositionedOrder, writeView } from './order-view.ts';
 
 /** Attempts of a change that meets another change of the same order. */
 const ATTEMPTS = 5;
@@ -13,14 +13,14 @@ const ATTEMPTS = 5;
 /** What changed, inside the transaction that changes it. */
 export interface Change {
   readonly before: Order | undefined;
-  readonly after: Order;
+  readonly after: PositionedOrder;
   readonly events: readonly OrderEvent[];
 }
 
 /** Reads and writes orders: the stream of events is the truth, the view is written along. */
 export interface OrderRepository {
   /** Appends the first event of a new order. */
-  create(tx: Transaction, event: Extract<OrderEvent, { type: 'OrderPlaced' }>): Promise<Order>;
+  create(tx: Transaction, event: Extract<OrderEvent, { type: 'OrderPlaced' }>): Promise<PositionedOrder>;
   /**
    * Loads the order, decides, appends what follows and brings the view up to date, in the caller's transaction.
    *
@@ -42,36 +42,46 @@ export interface OrderRepository {
 const streamOf = (orderId: string): string => `order-${orderId}`;
 
 export function createOrderRepository(db: Database, eventStore: EventStore): OrderRepository {
-  const append = (tx: Transaction, orderId: string, events: readonly OrderEvent[], expected: number | 'none') =>
-    eventStore.append(tx, {
+  /** @returns the position of the last of them */
+  const append = async (
+    tx: Transaction,
+    orderId: string,
+    events: readonly OrderEvent[],
+    expected: number | 'none',
+  ): Promise<string> => {
+    const { position } = await eventStore.append(tx, {
       stream: streamOf(orderId),
       expected,
       events: events.map((event) => ({ type: event.type, data: event })),
     });
+    return encodePosition(position);
+  };
 
   const eventsOf = (stored: readonly RecordedEvent[]): OrderEvent[] =>
     stored.map(({ data }) => data as unknown as OrderEvent);
 
   return {
     create: async (tx, event) => {
-      await append(tx, event.orderId, [event], 'none');
-      const order = evolve(undefined, event);
+      const position = await append(tx, event.orderId, [event], 'none');
+      const order = { ...evolve(undefined, event), position };
       writeView(tx, order);
       return order;
     },
     change: async (tx, orderId, command) => {
       // Locked before anything is decided: what is read stays true, and readers of all streams see the versions in order.
-      const before = fold(eventsOf(await eventStore.readForUpdate(tx, streamOf(orderId))));
-      if (before === undefined) throw orderErrors.NOT_FOUND({ id: orderId });
+      const stored = await eventStore.readForUpdate(tx, streamOf(orderId));
+      const before = fold(eventsOf(stored));
+      const last = stored.at(-1);
+      if (before === undefined || last === undefined) throw orderErrors.NOT_FOUND({ id: orderId });
       const events: OrderEvent[] = [];
-      let after = before;
+      let changed = before;
       for (const wanted of [command(before) ?? []].flat()) {
-        const decided = decide(after, wanted);
-        after = decided.reduce(evolve, after);
+        const decided = decide(changed, wanted);
+        changed = decided.reduce(evolve, changed);
         events.push(...decided);
       }
-      if (events.length === 0) return { before, after, events };
-      await append(tx, orderId, events, before.version);
+      if (events.length === 0) return { before, after: { ...before, position: encodePosition(last.position) }, events };
+      const after = { ...changed, position: await append(tx, orderId, events, before.version) };
       writeView(tx, after);
       if (hasEnded(after) && !hasEnded(before)) eraseForgotten(tx, after);
       return { before, after, events };

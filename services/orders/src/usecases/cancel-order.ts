@@ -5,7 +5,7 @@ import { actorOf, checkEtag } from '@souk/service';
 import type { Transaction } from '@souk/store';
 import { lineMessage, moneyMessage, timestamp } from '../api/order-message.ts';
 import type { OrdersDeps } from '../deps.ts';
-import type { Order } from '../domain/order.ts';
+import type { PositionedOrder } from '../store/order-view.ts';
 import { showOrder, visibleOrder } from './show-order.ts';
 
 const DEFAULT_REASON = 'CANCELLED_BY_CUSTOMER';
@@ -29,7 +29,7 @@ export async function cancelIn(
   tx: Transaction,
   deps: OrdersDeps,
   request: { id: string; reason: string; actor: string; etag: string },
-): Promise<Order> {
+): Promise<PositionedOrder> {
   const { orders, waiters } = deps.parts;
   const at = new Date(deps.runtime.clock.now()).toISOString();
   const { reason, actor } = request;

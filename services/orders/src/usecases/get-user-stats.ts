@@ -2,30 +2,30 @@ import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { GetUserStatsRequest } from '@souk/contracts/orders/v1/orders';
 import type { Context } from '@souk/kernel';
 import type { OrdersDeps } from '../deps.ts';
-import { type UserFigures, userFigures } from '../store/order-view.ts';
+import { findUserStats, type UserStatsRow, userStats } from '../store/user-stats.ts';
 
-const CONFIRMED = ['CONFIRMED', 'SHIPPED', 'DELIVERED'];
+type Counted = 'orders' | 'confirmed' | 'rejected' | 'cancelled';
 
+/** @throws PROJECTION_BEHIND when the figures do not show in time what the caller has seen; EVENTSTORE_POSITION_INVALID */
 export const getUserStats = (deps: OrdersDeps) => async (ctx: Context, request: GetUserStatsRequest) => {
-  const figures = await userFigures(deps.db.at(ctx), request.userId);
-  const count = (statuses: readonly string[]): number =>
-    figures.reduce((sum, row) => (statuses.includes(row.status) ? sum + Number(row.orders) : sum), 0);
-  const last = Math.max(...figures.map((row) => row.last.getTime()));
+  const { userId, consistency } = request;
+  if (consistency !== '') {
+    await deps.projections.waitFor(ctx, userStats.name, consistency, deps.settings.maxConsistencyWait);
+  }
+  const rows = await findUserStats(deps.db.at(ctx), userId);
+  const sum = (what: Counted): number => rows.reduce((all, row) => all + row[what], 0);
   return {
-    userId: request.userId,
-    orders: figures.reduce((sum, row) => sum + Number(row.orders), 0),
-    confirmed: count(CONFIRMED),
-    rejected: count(['REJECTED']),
-    cancelled: count(['CANCELLED']),
-    spent: spent(figures),
-    ...(figures.length > 0 && { lastOrderAt: timestampFromDate(new Date(last)) }),
+    userId,
+    orders: sum('orders'),
+    confirmed: sum('confirmed'),
+    rejected: sum('rejected'),
+    cancelled: sum('cancelled'),
+    spent: rows.filter(({ confirmed }) => confirmed > 0).map(moneyOf),
+    ...(rows.length > 0 && { lastOrderAt: timestampFromDate(lastOf(rows)) }),
   };
 };
 
-function spent(figures: readonly UserFigures[]) {
-  const sums = new Map<string, bigint>();
-  for (const { status, currency, total } of figures) {
-    if (CONFIRMED.includes(status)) sums.set(currency, (sums.get(currency) ?? 0n) + BigInt(total));
-  }
-  return [...sums].map(([currency, minorUnits]) => ({ currency, minorUnits }));
-}
+const moneyOf = ({ currency, spent }: UserStatsRow) => ({ currency, minorUnits: BigInt(spent) });
+
+const lastOf = (rows: readonly UserStatsRow[]): Date =>
+  new Date(Math.max(...rows.map(({ lastOrderAt }) => lastOrderAt.getTime())));

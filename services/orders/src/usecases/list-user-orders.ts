@@ -3,8 +3,7 @@ import type { Context } from '@souk/kernel';
 import { decodePageToken, encodePageToken, pageSize, serviceErrors } from '@souk/service';
 import { statusName } from '../api/order-message.ts';
 import type { OrdersDeps } from '../deps.ts';
-import type { Order } from '../domain/order.ts';
-import { type OrderPosition, listUserOrders as query } from '../store/order-view.ts';
+import { type OrderPosition, type PositionedOrder, listUserOrders as query } from '../store/order-view.ts';
 import { showOrders } from './show-order.ts';
 
 export const listUserOrders = (deps: OrdersDeps) => async (ctx: Context, request: ListUserOrdersRequest) => {
@@ -35,8 +34,8 @@ export const position = (token: string, list: string): OrderPosition | undefined
 export async function page<T>(
   list: string,
   limit: number,
-  found: readonly Order[],
-  show: (orders: readonly Order[]) => Promise<T[]>,
+  found: readonly PositionedOrder[],
+  show: (orders: readonly PositionedOrder[]) => Promise<T[]>,
 ): Promise<{ orders: T[]; nextPageToken: string }> {
   const shown = found.slice(0, limit);
   const last = shown.at(-1);

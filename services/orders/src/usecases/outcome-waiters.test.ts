@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasReason, rootContext, virtualRuntime } from '@souk/kernel';
-import type { Order, OrderStatus } from '../domain/order.ts';
+import type { OrderStatus } from '../domain/order.ts';
+import type { PositionedOrder } from '../store/order-view.ts';
 import { createOutcomeWaiters } from './outcome-waiters.ts';
 
-const order = (status: OrderStatus, id = 'ord_1') => ({ id, status }) as Order;
+const order = (status: OrderStatus, id = 'ord_1') => ({ id, status }) as PositionedOrder;
 
 function world() {
   const runtime = virtualRuntime();

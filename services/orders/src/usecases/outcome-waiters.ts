@@ -1,30 +1,36 @@
 import type { Context, Runtime } from '@souk/kernel';
-import type { Order } from '../domain/order.ts';
+import type { PositionedOrder } from '../store/order-view.ts';
 
 /** Lets a request wait until an order is decided. Told by this process when it commits the outcome; asks the database otherwise. */
 export interface OutcomeWaiters {
   /** To be called after the commit of every change. */
-  changed(order: Order): void;
+  changed(order: PositionedOrder): void;
   /**
    * @param load Reads the order as it is now.
    * @param known The order as this process has just committed it: saves the first look.
    * @returns the order once it is no longer PLACED, or as it is when `maxMs` are over
    */
-  wait(ctx: Context, orderId: string, maxMs: number, load: () => Promise<Order>, known?: Order): Promise<Order>;
+  wait(
+    ctx: Context,
+    orderId: string,
+    maxMs: number,
+    load: () => Promise<PositionedOrder>,
+    known?: PositionedOrder,
+  ): Promise<PositionedOrder>;
 }
 
 /** Gap between looks at the database, for outcomes that another process committed. */
 const POLL_MS = 500;
 
 export function createOutcomeWaiters(runtime: Runtime): OutcomeWaiters {
-  const waiting = new Map<string, Set<(order: Order) => void>>();
+  const waiting = new Map<string, Set<(order: PositionedOrder) => void>>();
 
   const heard = (
     orderId: string,
     maxMs: number,
     signal: AbortSignal,
-  ): { next: Promise<Order | undefined>; stop(): void } => {
-    const { promise, resolve } = Promise.withResolvers<Order | undefined>();
+  ): { next: Promise<PositionedOrder | undefined>; stop(): void } => {
+    const { promise, resolve } = Promise.withResolvers<PositionedOrder | undefined>();
     const listeners = waiting.get(orderId) ?? new Set();
     waiting.set(orderId, listeners.add(resolve));
     const timer = runtime.timers.after(maxMs, () => resolve(undefined));

@@ -7,12 +7,11 @@ import { actorOf, subjectOf } from '@souk/service';
 import { findReplay, fingerprintOf, idempotent } from '@souk/store';
 import { lineMessage, moneyMessage, orderMessage, timestamp } from '../api/order-message.ts';
 import type { OrdersDeps } from '../deps.ts';
-import type { Order } from '../domain/order.ts';
 import { priceLines, sumByProduct } from '../domain/pricing.ts';
 import { orderErrors } from '../errors.ts';
 import { placeOrderSaga } from '../sagas/place-order.ts';
 import { findAddresses, type StoredAddress, saveAddress } from '../store/address-book.ts';
-import { findOrder } from '../store/order-view.ts';
+import { findOrder, type PositionedOrder } from '../store/order-view.ts';
 
 const DEFAULT_CURRENCY = 'EUR';
 
@@ -62,12 +61,12 @@ export function placeOrder(deps: OrdersDeps) {
       runtime,
     };
     // The stored answer is kept without the address, which must be erasable.
-    const answer = async (response: Uint8Array, address: StoredAddress | undefined, known?: Order) => {
+    const answer = async (response: Uint8Array, address: StoredAddress | undefined, known?: PositionedOrder) => {
       const accepted = fromBinary(OrderSchema, response);
       if (address) accepted.shippingAddress = create(AddressSchema, address);
       const waitMs = Math.min(requestedWaitMs(request.prefer), deps.settings.maxWait, ctx.remainingMs() / 2);
       if (waitMs === 0) return accepted;
-      const load = async () => (await findOrder(db.at(ctx), accepted.id)) as Order;
+      const load = async () => (await findOrder(db.at(ctx), accepted.id)) as PositionedOrder;
       const order = await waiters.wait(ctx, accepted.id, waitMs, load, known);
       return orderMessage(order, address);
     };
@@ -79,7 +78,7 @@ export function placeOrder(deps: OrdersDeps) {
     const orderId = runtime.ids.next('ord');
     const at = new Date(runtime.clock.now()).toISOString();
     const address = { ...(request.shippingAddress as NonNullable<typeof request.shippingAddress>) };
-    let known: Order | undefined;
+    let known: PositionedOrder | undefined;
     const { response, replayed } = await db.tx(ctx, (tx) =>
       idempotent(tx, key, async () => {
         const actor = actorOf(ctx);

@@ -3,7 +3,7 @@ import type { Context } from '@souk/kernel';
 import type { Transaction } from '@souk/store';
 import { timestamp } from '../api/order-message.ts';
 import type { OrdersDeps } from '../deps.ts';
-import type { Order } from '../domain/order.ts';
+import type { PositionedOrder } from '../store/order-view.ts';
 
 /** The end of an order whose saga turned back. One that was cancelled meanwhile stays cancelled. */
 export async function rejectOrder(ctx: Context, deps: OrdersDeps, orderId: string, reason: string): Promise<void> {
@@ -18,7 +18,12 @@ export async function rejectOrder(ctx: Context, deps: OrdersDeps, orderId: strin
 }
 
 /** Publishes that an order was rejected, and tells those who wait for it. */
-export async function announceRejection(tx: Transaction, deps: OrdersDeps, order: Order, at: string): Promise<void> {
+export async function announceRejection(
+  tx: Transaction,
+  deps: OrdersDeps,
+  order: PositionedOrder,
+  at: string,
+): Promise<void> {
   const { id: orderId, userId, reason } = order;
   await deps.events.publish(tx, OrderRejectedSchema, { orderId, userId, reason, at: timestamp(at) });
   tx.afterCommit(() => {

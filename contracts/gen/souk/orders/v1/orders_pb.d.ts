@@ -110,6 +110,14 @@ export declare type Order = Message<"souk.orders.v1.Order"> & {
    * @generated from field: string payment_id = 13;
    */
   paymentId: string;
+
+  /**
+   * Where the last change of the order stands among all changes of orders, for `consistency`. It says nothing else, and texts
+   * cannot be compared. Empty for orders that were last changed before positions were kept.
+   *
+   * @generated from field: string position = 14;
+   */
+  position: string;
 };
 
 /**
@@ -776,6 +784,14 @@ export declare type GetUserStatsRequest = Message<"souk.orders.v1.GetUserStatsRe
    * @generated from field: string user_id = 1;
    */
   userId: string;
+
+  /**
+   * Position of an order: answers once the figures count everything up to it, or with PROJECTION_BEHIND (503) when that takes
+   * too long. Empty answers at once.
+   *
+   * @generated from field: string consistency = 2;
+   */
+  consistency: string;
 };
 
 /**
@@ -924,7 +940,7 @@ export declare const OrderService: GenService<{
     output: typeof ListOrdersResponseSchema;
   },
   /**
-   * How much a user has ordered.
+   * How much a user has ordered. The figures follow the orders, a moment behind; `consistency` waits for a change to be counted.
    *
    * @generated from rpc souk.orders.v1.OrderService.GetUserStats
    */
