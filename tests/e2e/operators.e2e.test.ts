@@ -171,3 +171,30 @@ test('a consumer that is paused hears nothing, and all of it later', async () =>
   assert.equal((await say('resume')).paused, false);
   await eventually(async () => assert.ok(shop.heard.includes(id)));
 });
+
+test('figures that are wrong are made anew while the shop goes on, and whoever waits for an order sees it counted', async () => {
+  const customer = await client.buyer();
+  const figures = (position: string) =>
+    client.ok<{ orders: number; confirmed: number }>(
+      'GET',
+      `/api/v1/users/${customer.id}/stats?consistency=${position}`,
+      customer,
+    );
+  const buy = () => client.placeOrder(customer, [{ productId, quantity: 1 }], { wait: 10 });
+  const first = await buy();
+  assert.partialDeepStrictEqual(await figures(first.position), { orders: 1, confirmed: 1 });
+  const listed = await shop.souk('projection', 'list', '--service', 'orders');
+  assert.equal(listed.code, 0, listed.stderr);
+  assert.match(listed.stdout, /^orders user-stats@1 +LIVE +p\S+ +\d+ events/m);
+
+  const [rebuilt, second] = await Promise.all([
+    shop.souk('projection', 'rebuild', 'user-stats', '--reason', 'counted wrongly', '--yes'),
+    buy(),
+  ]);
+  assert.equal(rebuilt.code, 0, rebuilt.stderr);
+  assert.partialDeepStrictEqual(await figures(second.position), { orders: 2, confirmed: 2 });
+  const [after] = json((await shop.souk('projection', 'list', '--json')).stdout) as { state: string; name: string }[];
+  assert.partialDeepStrictEqual(after, { name: 'user-stats', state: 'LIVE' });
+  const unknown = await client.call('GET', `/api/v1/users/${customer.id}/stats?consistency=yesterday`, customer);
+  assert.deepEqual([unknown.status, unknown.body.code], [400, 'EVENTSTORE_POSITION_INVALID']);
+});
