@@ -219,3 +219,41 @@ test('an old transaction that is still open holds a projection up, and nothing i
   await projections.waitFor(world.ctx, 'totals', position, 5000);
   assert.deepEqual(await world.totals(), { fast: 1, slow: 1 });
 });
+
+test('an event that comes while the last one parked is redriven does not stay parked behind nobody', async (t) => {
+  const world = await projectionWorld(t);
+  let healed = false;
+  const inside = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const projections = await world.start({
+    projection: {
+      apply: async (tx, events, table) => {
+        if (!healed && events.some(({ data }) => isPoison(data))) throw errors.POISON();
+        if (events.some(({ stream }) => stream === 'count-good')) {
+          inside.resolve();
+          await gate.promise;
+        }
+        await addUp(tx, events, table);
+      },
+    },
+  });
+  const first = await world.add('bad', 13);
+  await projections.waitFor(world.ctx, 'totals', first.position, 5000);
+  healed = true;
+  const added = [{ type: 'Added', data: { amount: 1 } }];
+  const results = await world.db.tx(world.ctx, (tx) =>
+    world.store.appendAll(tx, [
+      { stream: 'count-good', expected: 'any', events: added },
+      { stream: 'count-bad', expected: 'any', events: added },
+    ]),
+  );
+  // The follower has seen that the stream is parked, and has not parked the second event yet.
+  await inside.promise;
+  const redriving = projections.redrive(world.ctx, 'totals', { actor: 'ann', reason: 'fixed' });
+  await world.runtime.timers.sleep(200);
+  gate.resolve();
+  await redriving;
+  for (const { position } of results) await projections.waitFor(world.ctx, 'totals', position, 5000);
+  assert.deepEqual(await projections.parked(world.ctx, 'totals'), []);
+  assert.deepEqual(await world.totals(), { bad: 14, good: 1 });
+});

@@ -260,3 +260,32 @@ test('an inline projection is rebuilt while appends write it, and misses none', 
   await assertWhole(world);
   assert.partialDeepStrictEqual(await projections.list(ctx), [{ kind: 'inline', generation: 4, state: 'LIVE' }]);
 });
+
+test('an inline projection is rebuilt with what is committed, also while an older transaction is open', async (t) => {
+  const world = await projectionWorld(t);
+  const projections = await world.start({ projection: { mode: 'inline' } });
+  const { db, ctx, store } = world;
+  const append = (name: string, amount: number) =>
+    db.tx(ctx, async (tx) => {
+      const stream = `count-${name}`;
+      const events = [{ type: 'Added', data: { amount } }];
+      const { version, position } = await store.append(tx, { stream, expected: 'any', events });
+      const event = { stream, version, position, type: 'Added', data: { amount } } as RecordedEvent;
+      await projections.applyInline(tx, 'totals', [event]);
+    });
+  await append('a', 1);
+  const opened = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const old = db.tx(ctx, async (tx) => {
+    await tx.query('SELECT pg_current_xact_id()');
+    opened.resolve();
+    await gate.promise;
+  });
+  await opened.promise;
+  await append('a', 2);
+  await append('b', 3);
+  await projections.rebuild(ctx, 'totals', why);
+  assert.deepEqual(await world.totals(), { a: 3, b: 3 });
+  gate.resolve();
+  await old;
+});

@@ -2,7 +2,7 @@
 
 import type { TestContext } from 'node:test';
 import { type Logger, type Runtime, silentLogger } from '@souk/kernel';
-import type { Transaction } from '@souk/store';
+import type { Database, Transaction } from '@souk/store';
 import { silentTelemetry } from '@souk/telemetry';
 import { testDatabase } from '../../../tests/support/database.ts';
 import { openDatabase } from '../../../tests/support/open-database.ts';
@@ -77,6 +77,7 @@ export async function projectionWorld(t: TestContext) {
   const store = createEventStore({ runtime });
   const started: Projections[] = [];
   const closing: (() => Promise<void>)[] = [];
+  const asked = new Map<string, number>();
   const rows = async <TRow>(sql: string, values: readonly unknown[] = []): Promise<TRow[]> =>
     (await db.at(ctx).query<TRow>(sql, values)).rows;
 
@@ -89,6 +90,8 @@ export async function projectionWorld(t: TestContext) {
   return {
     ...on,
     store,
+    /** How often processes elsewhere have sent statements, by their names. */
+    asked: asked as ReadonlyMap<string, number>,
     rows,
     add: (name: string, ...amounts: readonly number[]) =>
       store.appendAlone(db, ctx, {
@@ -101,7 +104,7 @@ export async function projectionWorld(t: TestContext) {
       const other = elsewhere === true ? await openDatabase(on.url) : undefined;
       if (other !== undefined) closing.push(other.close);
       const projections = createProjections({
-        db: other?.db ?? db,
+        db: other === undefined ? db : counting(other.db, asked),
         store: other === undefined ? store : createEventStore({ runtime }),
         runtime,
         telemetry: { ...silentTelemetry(runtime, 'test'), log },
@@ -131,6 +134,21 @@ export async function projectionWorld(t: TestContext) {
     },
   };
 }
+
+/** Counts single statements by the name in their first comment. */
+const counting = (db: Database, asked: Map<string, number>): Database => ({
+  ...db,
+  at: (ctx) => {
+    const sql = db.at(ctx);
+    return {
+      query: (text, values) => {
+        const name = /\/\* (\S+) \*\//.exec(text)?.[1] ?? 'unnamed';
+        asked.set(name, (asked.get(name) ?? 0) + 1);
+        return sql.query(text, values);
+      },
+    };
+  },
+});
 
 export type ProjectionWorld = Awaited<ReturnType<typeof projectionWorld>>;
 
