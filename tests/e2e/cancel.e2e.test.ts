@@ -128,10 +128,12 @@ test('of a cancel and a dispatch at once: not sent, or not cancelled, or the ord
   for (let time = 0; time < 15; time++) {
     const id = await place();
     await client.settled(buyer.token, id);
+    // Both at once, the parcel first, the customer first.
+    const leaving = time % 3 === 2 ? undefined : dispatch(id);
+    if (time % 3 === 1) await leaving;
     const cancelling = cancel(id);
-    // From both at once to a parcel that is too late.
-    for (let turn = 0; turn < time * 4; turn++) await new Promise(setImmediate);
-    const [left, refused] = await Promise.all([dispatch(id), cancelling]);
+    if (leaving === undefined) await cancelling;
+    const [left, refused] = await Promise.all([leaving ?? dispatch(id), cancelling]);
     const parcel = left.status === 200;
     await eventually(async () => {
       const { status, fulfilmentStatus } = await now(id);
