@@ -58,6 +58,10 @@ export const projectionErrors = defineErrors('PROJECTION', {
     text: 'partition {part} of {name} has gone on elsewhere: nothing was done here',
     retry: 'later',
   },
+  OUT_OF_ORDER: {
+    code: 'internal',
+    text: '{name} got version {version} of {stream} after version {last}: it stops, for nothing may be left out. See whether rows of souk.es_event were changed by hand; when they are right again, rebuild it',
+  },
   STALLED: {
     code: 'unavailable',
     text: 'partition {part} of {name} is behind and has not moved for {seconds} s',

@@ -17,6 +17,7 @@ import { categoryOf, concerns } from './projection.ts';
 import { createBell } from './projection-bell.ts';
 import { describeFailure, isPermanent } from './projection-failure.ts';
 import type { ProjectionOptions } from './projection-options.ts';
+import { createOrderWatch } from './projection-order.ts';
 import { createPartWork, type Followed, parkedCount, type WorkPart } from './projection-work.ts';
 
 /*
@@ -30,6 +31,7 @@ import { createPartWork, type Followed, parkedCount, type WorkPart } from './pro
  * F2 who lost the part moves nothing: the fence is part of each move.
  * F3 nothing is left out: a part moves past an event when it was applied, parked, or concerns nobody.
  * F4 events of a stream come in order: those after a parked one are parked behind it.
+ * F5 versions of a stream that come in another order, or with one left out, stop the part: they are never guessed at.
  */
 
 export interface FollowerInit {
@@ -88,12 +90,15 @@ export function startFollower(init: FollowerInit): Follower {
   };
   const newsBell = createBell(timers);
   const hurryBell = createBell(timers);
+  const order = createOrderWatch({ name: part.name, store });
   let work = createPartWork(db, followed, part, true);
   let known = false;
   let seen = init.at.position;
   let saved = seen;
   let savedMs = clock.monotonicMs();
   let caughtUp = false;
+  /** Undefined: what is saved is not known. */
+  let savedCaughtUp: boolean | undefined;
   /** Where the events that were read last end. */
   let pageEnd = seen;
   /** Reads in a row that found nothing new. */
@@ -134,15 +139,17 @@ export function startFollower(init: FollowerInit): Follower {
     work = createPartWork(db, followed, part, (await parkedCount(db, ctx, part)) > 0);
     seen = row.position;
     saved = row.position;
+    savedCaughtUp = undefined;
     known = true;
     return true;
   };
 
   const save = async (ctx: Context): Promise<void> => {
     const to = seen;
-    if (comparePositions(to, saved) === 0) return;
+    if (comparePositions(to, saved) === 0 && savedCaughtUp === caughtUp) return;
     await moveCheckpoint(db.at(ctx), part, { from: saved, to, events: 0, caughtUp });
     saved = to;
+    savedCaughtUp = caughtUp;
     savedMs = clock.monotonicMs();
   };
 
@@ -150,18 +157,18 @@ export function startFollower(init: FollowerInit): Follower {
   const turn = async (ctx: Context): Promise<boolean> => {
     readMs = clock.monotonicMs();
     const page = await store.readAll(db.at(ctx), { after: seen, limit: size, ...filter });
-    const wasCaughtUp = caughtUp;
     caughtUp = page.head;
     pageEnd = page.next;
     emptyReads = isBehind(page.next) ? 0 : emptyReads + 1;
     const inCategory = page.events.filter(
       ({ stream }) => followed.categories.length === 0 || followed.categories.includes(categoryOf(stream)),
     );
+    await order.check(db.at(ctx), inCategory);
     const mine = inCategory.filter((event) => concerns(followed, event));
     if (mine.length > 0) await runAll(ctx, recorded(mine), page.next, inCategory.length);
     else {
       seen = page.next;
-      const isDue = init.isWatched() || clock.monotonicMs() - savedMs >= SAVE_EVERY_MS || caughtUp !== wasCaughtUp;
+      const isDue = init.isWatched() || clock.monotonicMs() - savedMs >= SAVE_EVERY_MS || caughtUp !== savedCaughtUp;
       if (isDue) await save(ctx);
       init.onMoved(0);
     }
@@ -192,6 +199,7 @@ export function startFollower(init: FollowerInit): Follower {
         await work.run(ctx, groups.flat(), move, failures + attempt);
         tookMs = clock.monotonicMs() - beganMs;
         moved(to, events);
+        savedCaughtUp = move.caughtUp;
         return;
       } catch (thrown) {
         const failure = fromUnknown(thrown);
@@ -222,6 +230,7 @@ export function startFollower(init: FollowerInit): Follower {
     if (count >= options.maxParkedStreams) throw projectionErrors.TOO_MANY_PARKED({ name: part.name, count, why });
     await work.park(ctx, group, { from: saved, to, events, caughtUp: false }, why);
     moved(to, events);
+    savedCaughtUp = false;
     const { stream, version, type } = event;
     log.error('an event cannot be applied: it is parked with all later ones of its stream', {
       ...{ stream, version, type },
@@ -330,7 +339,7 @@ export function startFollower(init: FollowerInit): Follower {
       const quietMs = clock.monotonicMs() - progressMs;
       if (!isBehind(head)) progressMs = clock.monotonicMs();
       else newsBell.ring();
-      if (comparePositions(seen, saved) !== 0) newsBell.ring();
+      if (comparePositions(seen, saved) !== 0 || caughtUp !== savedCaughtUp) newsBell.ring();
       const isStalled = isBehind(head) && quietMs > options.stallMs;
       if (isStalled && !stalled) {
         const stall = projectionErrors.STALLED({

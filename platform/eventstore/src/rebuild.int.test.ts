@@ -97,6 +97,16 @@ test('while tables are rebuilt the old ones follow, and the progress tells how f
   await assertWhole(world);
 });
 
+test('a rebuild ends whatever the number of events: none, or just as many as are read at once', async (t) => {
+  const world = await projectionWorld(t);
+  const projections = await world.start({ options: { batchSize: 5 } });
+  using ctx = world.ctx.with({ timeoutMs: 10_000 });
+  await projections.rebuild(ctx, 'totals', why);
+  for (let n = 0; n < 10; n++) await world.add('a', n);
+  await projections.rebuild(ctx, 'totals', why);
+  assert.deepEqual(await world.totals(), { a: 45 });
+});
+
 test('a rebuild whose apply fails ends, says why, and leaves the tables in use as they were', async (t) => {
   const world = await projectionWorld(t);
   const projections = await world.start({

@@ -157,12 +157,13 @@ export async function until(world: ProjectionWorld, what: string, holds: () => P
   const endMs = world.runtime.clock.monotonicMs() + withinMs;
   while (!(await holds())) {
     if (world.runtime.clock.monotonicMs() > endMs) {
-      const seen = await world.rows(
-        'SELECT * FROM souk.es_checkpoint FULL JOIN souk.es_generation USING (name, generation)',
-      );
-      throw new Error(`not within ${withinMs} ms: ${what}`, {
-        cause: { seen, members: await world.rows('SELECT * FROM souk.es_member') },
-      });
+      const seen = [
+        await world.rows('SELECT * FROM souk.es_generation'),
+        await world.rows('SELECT * FROM souk.es_checkpoint'),
+        await world.rows('SELECT *, clock_timestamp() AS now FROM souk.es_member'),
+      ];
+      const text = JSON.stringify(seen, (_, value) => (typeof value === 'bigint' ? Number(value) : value));
+      throw new Error(`not within ${withinMs} ms: ${what}: ${text}`);
     }
     await world.runtime.timers.sleep(10);
   }
