@@ -60,6 +60,11 @@ export async function underWay(system: ChaosSystem): Promise<string[]> {
        SELECT FROM souk.saga_journal j WHERE j.saga_id = s.id AND j.kind = 15 AND j.body -> 'failure' ->> 'reason' <> '')`,
   );
   await count('orders', 'sagas are stuck', "FROM souk.saga WHERE status = 'STUCK'");
+  await count(
+    'payments',
+    'payments whose outcome is not known yet',
+    "FROM payment_attempt WHERE state IN ('created', 'unknown')",
+  );
   return found;
 }
 

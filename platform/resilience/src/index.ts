@@ -1,0 +1,46 @@
+export type { AdaptiveLimitOptions, LimitAlgorithm } from './adaptive-limit-options.ts';
+export type { Attempt } from './attempt.ts';
+export type { BackoffOptions, Growth, Jitter } from './backoff.ts';
+export { createBreaker } from './breaker.ts';
+export type { Override, OverrideView } from './breaker-operator.ts';
+export { type BreakerOptions, type BreakerSettings, resolveBreaker } from './breaker-options.ts';
+export type {
+  Breaker,
+  BreakerMode,
+  BreakerPermit,
+  BreakerSnapshot,
+  BreakerState,
+  BreakerTransition,
+  BreakerView,
+} from './breaker-types.ts';
+export type { CallInit, Result, Work } from './call.ts';
+export type { CoalesceOptions } from './coalesce.ts';
+export { resilienceErrors } from './errors.ts';
+export type { FallbackCall, FallbackOn, FallbackOptions } from './fallback.ts';
+export { createGate, type Gate, type GateRefusal, type GateView, type Waiter } from './gate.ts';
+export { type GateOptions, type GateSettings, type QueueOrder, resolveGate } from './gate-options.ts';
+export type { HedgeOptions } from './hedge.ts';
+export type { PolicyListener } from './listener.ts';
+export { createLoadSignal, type LoadSample, type LoadSignal } from './load-signal.ts';
+export { watchNodeLoad } from './node-load.ts';
+export { type Classify, classifyError, isRejection, type Outcome } from './outcome.ts';
+export type { WindowOptions } from './outcome-window.ts';
+export { createPolicy, type Policy, type PolicyFunctions, type PolicyInit } from './policy.ts';
+export { type BuilderInit, type PolicyBuilder, policy } from './policy-builder.ts';
+export type { PolicyConfig, PolicyMode, TimeoutOptions } from './policy-config.ts';
+export { CRITICALITIES, type Criticality, isCriticality, lower, rankOf } from './priority.ts';
+export { createRateLimiter, type RateLimiter, type RateLimitView } from './rate-limiter.ts';
+export {
+  type RateAlgorithm,
+  type RateLimiterOptions,
+  type RateLimiterSettings,
+  resolveRateLimiter,
+} from './rate-limiter-options.ts';
+export { parseRetryAfter, type StoppedBy } from './retry.ts';
+export { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
+export type { RetryOptions } from './retry-options.ts';
+export type { ShedOptions } from './shed-options.ts';
+export type { ShedView } from './shedder.ts';
+export type { PolicyStats } from './stats.ts';
+export type { ThrottleOptions } from './throttle.ts';
+export { createTimerWheel, type TimerWheel, type WheelEntry } from './timer-wheel.ts';

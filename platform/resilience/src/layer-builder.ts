@@ -1,0 +1,141 @@
+import type { Clock, Random } from '@souk/kernel';
+import { createBreaker } from './breaker.ts';
+import { resolveBreaker } from './breaker-options.ts';
+import type { Breaker } from './breaker-types.ts';
+import { atLeast } from './check-option.ts';
+import { createGate, type Gate } from './gate.ts';
+import { resolveGate } from './gate-options.ts';
+import { resolveHedge } from './hedge.ts';
+import { createLatencyHistogram, type LatencyHistogram } from './latency-histogram.ts';
+import { Layers } from './layers.ts';
+import type { PolicyListener } from './listener.ts';
+import type { Classify, Outcome } from './outcome.ts';
+import type { PolicyConfig, TimeoutOptions } from './policy-config.ts';
+import { createRateLimiter, type RateLimiter } from './rate-limiter.ts';
+import { resolveRateLimiter } from './rate-limiter-options.ts';
+import { Rejections } from './rejections.ts';
+import { createRetryBudget, type RetryBudget } from './retry-budget.ts';
+import { resolveRetry } from './retry-options.ts';
+import { resolveShed } from './shed-options.ts';
+import { createShedder, type Shedder } from './shedder.ts';
+import type { PolicyStats } from './stats.ts';
+import { createThrottle, resolveThrottle, type Throttle } from './throttle.ts';
+import type { TimerWheel } from './timer-wheel.ts';
+
+/** What has a memory, and is kept when the configuration changes. */
+export interface PolicyParts {
+  readonly breaker?: Breaker | undefined;
+  readonly gate?: Gate | undefined;
+  readonly limiter?: RateLimiter | undefined;
+  readonly shedder?: Shedder | undefined;
+  readonly throttle?: Throttle | undefined;
+  readonly retryBudget?: RetryBudget | undefined;
+  readonly hedgeBudget?: RetryBudget | undefined;
+  readonly latency?: LatencyHistogram | undefined;
+}
+
+/** What stays the same as long as the policy lives. */
+export interface LayerContext {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly wheel: TimerWheel;
+  readonly stats: PolicyStats;
+  readonly listener: PolicyListener | undefined;
+  readonly classify: Classify;
+  readonly classifyValue: ((value: unknown) => Outcome) | undefined;
+}
+
+const NO_LAYERS: PolicyConfig = Object.freeze({});
+
+/** Keeps a part and tells it what is new, makes one that was not there, and lets go of one that is not wanted. */
+function keep<TPart extends { configure(settings: TSettings, nowMs: number): void }, TSettings>(
+  part: TPart | undefined,
+  settings: TSettings | undefined,
+  make: (settings: TSettings) => TPart,
+  nowMs: number,
+): TPart | undefined {
+  if (settings === undefined) return undefined;
+  if (part === undefined) return make(settings);
+  part.configure(settings, nowMs);
+  return part;
+}
+
+/** Everything is checked before anything is changed. @throws RESILIENCE_BAD_OPTION */
+export function buildLayers(
+  given: PolicyConfig,
+  old: PolicyParts,
+  context: LayerContext,
+): { layers: Layers; parts: PolicyParts } {
+  const { clock, random, listener, name } = context;
+  const nowMs = clock.monotonicMs();
+  const config = given.mode === 'off' ? NO_LAYERS : given;
+  const resolved = {
+    retry: config.retry && resolveRetry(config.retry),
+    hedge: config.hedge && resolveHedge(config.hedge),
+    throttle: config.throttle && resolveThrottle(config.throttle),
+    rateLimit: config.rateLimit && resolveRateLimiter(config.rateLimit),
+    shed: config.shed && resolveShed(config.shed),
+    bulkhead: config.bulkhead && resolveGate(config.bulkhead),
+    breaker: config.breaker && resolveBreaker(config.breaker),
+    timeout: resolveTimeout(config.timeout),
+    deadlineMs: atLeast('deadlineMs', config.deadlineMs ?? Number.POSITIVE_INFINITY, 0),
+  };
+  const isShadow = config.mode === 'shadow';
+  const onTransition =
+    listener?.onTransition &&
+    ((change: Parameters<NonNullable<PolicyListener['onTransition']>>[0]) => listener.onTransition?.(change));
+  const budget = resolved.retry?.budget;
+  const parts: PolicyParts = {
+    breaker: keep(
+      old.breaker,
+      resolved.breaker,
+      (settings) =>
+        createBreaker(settings, {
+          random,
+          ...(onTransition && { onTransition: (change) => onTransition({ policy: name, ...change }) }),
+        }),
+      nowMs,
+    ),
+    gate: keep(old.gate, resolved.bulkhead, (settings) => createGate(settings), nowMs),
+    limiter: keep(old.limiter, resolved.rateLimit, (settings) => createRateLimiter(settings), nowMs),
+    shedder: keep(old.shedder, resolved.shed, (settings) => createShedder(settings, { random }), nowMs),
+    throttle: keep(old.throttle, resolved.throttle, (settings) => createThrottle(settings, random), nowMs),
+    retryBudget: keep(old.retryBudget, budget === false ? undefined : budget, createRetryBudget, nowMs),
+    hedgeBudget: keep(old.hedgeBudget, resolved.hedge?.budget, createRetryBudget, nowMs),
+    latency:
+      resolved.hedge === undefined && resolved.retry === undefined && given.observe !== true
+        ? undefined
+        : (old.latency ?? createLatencyHistogram()),
+  };
+  if (isShadow && parts.breaker !== undefined) parts.breaker.setMode('metrics_only', nowMs);
+  else parts.breaker?.setMode('enforce', nowMs);
+  const layers = new Layers({
+    ...context,
+    ...parts,
+    isShadow,
+    rejections: new Rejections(name, parts.breaker),
+    deadlineMs: resolved.deadlineMs,
+    retry: resolved.retry,
+    hedge: resolved.hedge,
+    throttle: parts.throttle,
+    limiter: parts.limiter,
+    limiterWaitMs: resolved.rateLimit?.maxWaitMs ?? 0,
+    shedder: parts.shedder,
+    gate: parts.gate,
+    breaker: parts.breaker,
+    slowMs: resolved.breaker?.slowMs ?? Number.POSITIVE_INFINITY,
+    latency: parts.latency,
+    retryBudget: parts.retryBudget,
+    hedgeBudget: parts.hedgeBudget,
+    timeoutMs: resolved.timeout.ms,
+    isCooperative: resolved.timeout.mode === 'cooperative',
+  });
+  return { layers, parts };
+}
+
+function resolveTimeout(timeout: number | TimeoutOptions | undefined): Required<TimeoutOptions> {
+  if (timeout === undefined) return { ms: Number.POSITIVE_INFINITY, mode: 'race' };
+  const { ms, mode = 'race' } = typeof timeout === 'number' ? { ms: timeout } : timeout;
+  return { ms: atLeast('timeout', ms, 1), mode };
+}

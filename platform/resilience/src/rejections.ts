@@ -1,0 +1,41 @@
+import type { SoukError } from '@souk/kernel';
+import type { RefusedBy } from './attempt.ts';
+import type { Breaker } from './breaker-types.ts';
+import { resilienceErrors } from './errors.ts';
+
+/** How long one error serves all who are refused. To make one, with its stack, costs more than to refuse. */
+const REUSE_MS = 50;
+/** How long to stay away where nothing better is known. */
+const AFTER_MS = 100;
+
+/** Makes the errors of calls that were refused. Those of the same reason within 50 ms are one object: nobody may change it. */
+export class Rejections {
+  readonly #policy: string;
+  readonly #breaker: Breaker | undefined;
+  readonly #made = new Map<string, { readonly error: SoukError; readonly atMs: number }>();
+
+  constructor(policy: string, breaker: Breaker | undefined) {
+    this.#policy = policy;
+    this.#breaker = breaker;
+  }
+
+  error(by: RefusedBy, why: string, nowMs: number): SoukError {
+    const known = this.#made.get(why);
+    if (known !== undefined && nowMs >= known.atMs && nowMs - known.atMs < REUSE_MS) return known.error;
+    const error = this.#make(by, why, nowMs);
+    this.#made.set(why, { error, atMs: nowMs });
+    return error;
+  }
+
+  #make(by: RefusedBy, why: string, nowMs: number): SoukError {
+    const policy = this.#policy;
+    if (by === 'throttled') return resilienceErrors.THROTTLED({ policy }, { afterMs: AFTER_MS });
+    if (by === 'rate_limited') return resilienceErrors.RATE_LIMITED({ policy }, { afterMs: AFTER_MS });
+    if (by === 'shed') return resilienceErrors.SHED({ policy, why }, { afterMs: AFTER_MS });
+    if (by === 'bulkhead') return resilienceErrors.BULKHEAD_FULL({ policy, why }, { afterMs: AFTER_MS });
+    const view = this.#breaker?.peek(nowMs);
+    const state = (view?.state ?? 'OPEN').toLowerCase().replaceAll('_', ' ');
+    const afterMs = this.#breaker?.retryAfterMs(nowMs) ?? AFTER_MS;
+    return resilienceErrors.BREAKER_OPEN({ policy, state }, { afterMs, cause: view?.lastCause });
+  }
+}

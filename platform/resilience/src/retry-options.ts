@@ -1,0 +1,48 @@
+import { type BackoffOptions, type BackoffSettings, resolveBackoff } from './backoff.ts';
+import { atLeast, wholeAtLeast } from './check-option.ts';
+import { resilienceErrors } from './errors.ts';
+import type { RetryBudgetOptions } from './retry-budget.ts';
+
+export interface RetryOptions {
+  /** Calls in all, the first included; at most 5, for a target in trouble gets that many times its load. @default 3 */
+  readonly maxAttempts?: number;
+  readonly backoff?: BackoffOptions;
+  /** `false`: no budget. Then a target that is down gets `maxAttempts` times its load. */
+  readonly budget?: RetryBudgetOptions | false;
+  /**
+   * Whether calls may be repeated when it is not known whether they happened, where the call itself does not say. A call that surely did
+   * not happen may always be.
+   * @default false
+   */
+  readonly idempotent?: boolean;
+  /** Longest wait in milliseconds that a server may ask for; a longer one ends the call. @default 30000 */
+  readonly maxServerDelayMs?: number;
+}
+
+export interface RetrySettings {
+  readonly maxAttempts: number;
+  readonly backoff: BackoffSettings;
+  readonly budget: RetryBudgetOptions | false;
+  readonly idempotent: boolean;
+  readonly maxServerDelayMs: number;
+}
+
+const MOST_ATTEMPTS = 5;
+
+/** @throws RESILIENCE_BAD_OPTION */
+export function resolveRetry(options: RetryOptions = {}): RetrySettings {
+  const maxAttempts = wholeAtLeast('retry.maxAttempts', options.maxAttempts ?? 3, 1);
+  if (maxAttempts > MOST_ATTEMPTS)
+    throw resilienceErrors.BAD_OPTION({
+      option: 'retry.maxAttempts',
+      want: `at most ${MOST_ATTEMPTS}`,
+      got: maxAttempts,
+    });
+  return Object.freeze({
+    maxAttempts,
+    backoff: resolveBackoff(options.backoff),
+    budget: options.budget ?? {},
+    idempotent: options.idempotent ?? false,
+    maxServerDelayMs: atLeast('retry.maxServerDelayMs', options.maxServerDelayMs ?? 30_000, 0),
+  });
+}
