@@ -42,9 +42,9 @@ test('F2 five successes begun under the advice outweigh it for a lifetime', () =
     assert.equal(follower.isFollowing(500), true);
     follower.noteSuccess(450, 500);
     assert.equal(follower.isFollowing(500), false);
-    assert.equal(follower.update(verdict(true, 10_000), 500 + 4_799), undefined);
-    follower.update(verdict(true, 15_000), 500 + 7_200);
-    assert.notEqual(follower.update(verdict(true, 15_000), 500 + 7_600), undefined);
+    for (let ms = 500; ms < 5_300; ms += 100) assert.equal(follower.update(verdict(true, 20_000), ms), undefined);
+    follower.update(verdict(true, 20_000), 500 + 7_200);
+    assert.notEqual(follower.update(verdict(true, 20_000), 500 + 7_600), undefined);
   }
 });
 

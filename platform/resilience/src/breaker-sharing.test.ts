@@ -32,19 +32,28 @@ interface World {
   readonly instances: readonly Instance[];
   /** Loses, delays, doubles and reorders. */
   readonly channel: { loss: number; isGone: boolean };
-  /** Each instance calls every 100 ms; a call takes 20 ms. */
+  /** How long a call takes. */
+  readonly calls: { takeMs: number };
+  /** Each instance calls every 100 ms. */
   run(ms: number, onStep?: () => void): Promise<void>;
   states(): string[];
   stop(): Promise<void>;
 }
 
 async function world(
-  options: { seed?: number; count?: number; leases?: LeaseStore | 'memory'; commands?: CommandStore } = {},
+  options: {
+    seed?: number;
+    count?: number;
+    leases?: LeaseStore | 'memory';
+    commands?: CommandStore;
+    isGone?: boolean;
+  } = {},
 ): Promise<World> {
   const { seed = 1, count = 5 } = options;
   const runtime = virtualRuntime({ seed });
   const chance = seededRandom(seed + 1_000);
-  const channel = { loss: 0.1, isGone: false };
+  const channel = { loss: 0.1, isGone: options.isGone ?? false };
+  const calls = { takeMs: 20 };
   const ears = new Set<(message: unknown) => void>();
   const open: AdviceChannel = {
     publish: (message) => {
@@ -87,13 +96,13 @@ async function world(
     );
     if (permits[0]?.[1] === undefined) instance.refused++;
     else instance.admitted++;
-    runtime.timers.after(20, () => {
+    runtime.timers.after(calls.takeMs, () => {
       for (const [one, permit] of permits)
         if (permit !== undefined) one.settle(permit, outcome, runtime.clock.monotonicMs());
     });
   };
   return {
-    ...{ runtime, instances, channel },
+    ...{ runtime, instances, channel, calls },
     run: async (ms, onStep) => {
       for (let passed = 0; passed < ms; passed += 100) {
         for (const instance of instances) call(instance);
@@ -251,9 +260,12 @@ test('S1 garbage from the channel is counted and changes nothing', async () => {
 
 test('S4 at most one instance probes at a time while the lease store works', async () => {
   for (const seed of SEEDS) {
-    const { run, instances, states, stop } = await world({ seed, leases: 'memory' });
+    const { run, instances, states, stop, calls } = await world({ seed, leases: 'memory' });
     await run(5_000);
     for (const instance of instances) instance.failing = 1;
+    await run(3_000);
+    // Probes that take long meet if anything lets them.
+    calls.takeMs = 4_000;
     let rounds = 0;
     await run(60_000, () => {
       const probing = states().filter((state) => state === 'HALF_OPEN').length;
@@ -309,6 +321,29 @@ test('S5 release undoes what was ordered before, and a command against an old ve
   await at(instances, 1).sharing.command({ ...order, action: 'release' }, 1);
   await run(2_000);
   assert.deepEqual(new Set(states()), new Set(['CLOSED']));
+  await stop();
+});
+
+test('S5 each command takes back what the one before did, and so does its end', async () => {
+  const { run, instances, states, stop } = await world();
+  await run(3_000);
+  const [first, second] = [at(instances, 0).sharing, at(instances, 1).sharing];
+  await first.command(order, 0);
+  await run(2_000);
+  await second.command({ ...order, action: 'metrics_only', ttlMs: 10_000 }, 1);
+  await run(2_000);
+  assert.deepEqual(new Set(states()), new Set(['METRICS_ONLY']));
+  await run(9_000);
+  assert.deepEqual(new Set(states()), new Set(['CLOSED']));
+  await stop();
+});
+
+test('S3 a channel that was gone at the start is heard once it is there', async () => {
+  const { run, instances, channel, stop } = await world({ isGone: true });
+  await run(5_000);
+  channel.isGone = false;
+  await run(5_000);
+  for (const { sharing } of instances) assert.equal(sharing.view(KEY).verdict.live, 5);
   await stop();
 });
 

@@ -5,14 +5,17 @@ import fc from 'fast-check';
 import { createOperatorCommands, type HeldCommand, mergeCommands, OPERATOR_ACTIONS } from './operator-commands.ts';
 
 const order = { key: 'stock', action: 'isolate', owner: 'ops', reason: 'maintenance', ttlMs: 60_000 } as const;
-const arbitraryCommand: fc.Arbitrary<HeldCommand> = fc.record({
-  key: fc.constant('stock'),
-  action: fc.constantFrom(...OPERATOR_ACTIONS),
-  version: fc.integer({ min: 1, max: 4 }),
-  owner: fc.constantFrom('ann', 'bob'),
-  reason: fc.constantFrom('x', 'y'),
-  untilMs: fc.nat(10),
-});
+const arbitraryCommand: fc.Arbitrary<HeldCommand> = fc.record(
+  {
+    key: fc.constant('stock'),
+    action: fc.constantFrom(...OPERATOR_ACTIONS),
+    version: fc.integer({ min: 1, max: 4 }),
+    owner: fc.constantFrom('ann', 'bob'),
+    reason: fc.constantFrom('x', 'y'),
+    untilMs: fc.nat(10),
+  },
+  { noNullPrototype: true },
+);
 
 test('C1 merging is commutative, associative and idempotent, and the last version wins', () => {
   fc.assert(

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '@souk/kernel';
+import fc from 'fast-check';
+import { ReferenceBreaker, type ReferencePermit } from '../test/reference-breaker.ts';
+import { type BreakerPermit, type BreakerTransition, createBreaker, type Outcome, resolveBreaker } from './index.ts';
+
+const outcome = fc.constantFrom<Outcome>(
+  'success',
+  'failure',
+  'failure',
+  'cancelled',
+  'throttled',
+  'ignored',
+  'rejected',
+);
+const step = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ is: fc.constant('start' as const), count: fc.integer({ min: 1, max: 5 }) }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({ is: fc.constant('settle' as const), which: fc.nat(), outcome, twice: fc.boolean() }),
+  },
+  { weight: 5, arbitrary: fc.record({ is: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 3000 }) }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('wait' as const), ms: fc.integer({ min: 3000, max: 90_000 }) }) },
+);
+
+const ALLOWED = new Set(['CLOSED OPEN', 'OPEN HALF_OPEN', 'HALF_OPEN OPEN', 'HALF_OPEN CLOSED']);
+
+test('I1 to I7: whatever happens in whatever order, it does as the plain automaton does', () => {
+  const options = fc.record({
+    minCalls: fc.integer({ min: 1, max: 6 }),
+    failureRate: fc.constantFrom(0.3, 0.5, 1),
+    slowRate: fc.constantFrom(0.5, 1),
+    slowMs: fc.constantFrom(500, 1500),
+    consecutive: fc.constantFrom(0, 3),
+    halfOpenPermits: fc.integer({ min: 1, max: 4 }),
+    buckets: fc.constantFrom(1, 5, 30),
+  });
+  fc.assert(
+    fc.property(options, fc.array(step, { maxLength: 120 }), ({ buckets, ...given }, steps) => {
+      const settings = resolveBreaker({
+        ...given,
+        window: { buckets, bucketMs: 1000 },
+        ...{ openMs: 5000, openMaxMs: 20_000, openJitter: 0, probeTimeoutMs: 4000, halfOpenMaxWaitMs: 7000, rampMs: 0 },
+      });
+      const transitions: BreakerTransition[] = [];
+      const breaker = createBreaker(settings, {
+        random: seededRandom(1),
+        onTransition: (change) => transitions.push(change),
+      });
+      const model = new ReferenceBreaker({
+        ...settings,
+        ...{ windowMs: buckets * 1000, bucketMs: 1000, permits: settings.halfOpenPermits, roundMs: 7000 },
+      });
+      const open: { real: BreakerPermit; ideal: ReferencePermit }[] = [];
+      let nowMs = 0;
+      for (const one of steps) {
+        if (one.is === 'wait') nowMs += one.ms;
+        else if (one.is === 'start') {
+          for (let n = 0; n < one.count; n++) {
+            const asked = JSON.stringify([breaker.peek(nowMs), breaker.retryAfterMs(nowMs), breaker.snapshot(nowMs)]);
+            assert.equal(
+              JSON.stringify([breaker.peek(nowMs), breaker.retryAfterMs(nowMs), breaker.snapshot(nowMs)]),
+              asked,
+            );
+            const mayEnter = breaker.retryAfterMs(nowMs) === 0;
+            const real = breaker.tryAcquire(nowMs);
+            const ideal = model.acquire(nowMs);
+            assert.equal(real !== undefined, ideal !== undefined, `start at ${nowMs}`);
+            if (real !== undefined) assert.ok(mayEnter || real.probe);
+            if (real === undefined || ideal === undefined) continue;
+            assert.equal(real.probe, ideal.probe);
+            open.push({ real, ideal });
+          }
+        } else if (open.length > 0) {
+          const at = one.which % open.length;
+          const permit = open[at] as (typeof open)[number];
+          breaker.settle(permit.real, one.outcome, nowMs);
+          model.settle(permit.ideal, one.outcome, nowMs);
+          if (!one.twice) open.splice(at, 1);
+        }
+        assert.equal(breaker.peek(nowMs).state, model.state, `${JSON.stringify(one)} at ${nowMs}`);
+        assert.equal(breaker.peek(nowMs).generation, model.era);
+      }
+      let state = 'CLOSED';
+      for (const { from, to } of transitions) {
+        assert.equal(from, state);
+        assert.ok(ALLOWED.has(`${from} ${to}`), `${from} ${to}`);
+        state = to;
+      }
+    }),
+    { numRuns: 600 },
+  );
+});
