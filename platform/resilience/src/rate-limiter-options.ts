@@ -3,7 +3,7 @@ import { atLeast, wholeAtLeast } from './check-option.ts';
 /**
  * - `gcra`: evenly spaced, with a burst; one number of memory. Where nothing else is wanted.
  * - `token_bucket`: the same admissions, told as tokens that fill up.
- * - `sliding_window`: at most `limit` within any period, a few percent off; no burst beyond it.
+ * - `sliding_window`: never more than `limit` within any period, and up to a tenth fewer.
  */
 export type RateAlgorithm = 'gcra' | 'token_bucket' | 'sliding_window';
 

@@ -2,7 +2,7 @@ import type { RateLimiterSettings } from './rate-limiter-options.ts';
 import { SlidingWindow } from './sliding-window.ts';
 
 /*
- * R1 Within any span of time no more is let through than burst + span / (period / limit) (GCRA), or about `limit` per period (window).
+ * R1 Within any span of time no more is let through than burst + span / (period / limit) (GCRA), or `limit` in any period (window).
  * R2 What is refused takes nothing.
  * R3 Who may wait gets a turn of its own: turns are handed out in the order of asking, and each is at the rate.
  * R4 Time that goes back gives nothing for free, and takes nothing either.
@@ -16,6 +16,7 @@ export interface RateLimiter {
   /** Gives back the last turn that was reserved, when whoever had it has gone. */
   giveBack(cost: number, nowMs: number): void;
   configure(settings: RateLimiterSettings, nowMs: number): void;
+  /** Changes nothing. */
   view(nowMs: number): RateLimitView;
 }
 
@@ -74,7 +75,7 @@ class Gcra implements RateLimiter {
   }
 
   view(nowMs: number): RateLimitView {
-    const nowUs = this.#at(nowMs);
+    const nowUs = Math.max(this.#latestUs, Math.floor(nowMs * PER_MS));
     const busyUs = Math.max(0, this.#arrivalUs - nowUs);
     return {
       remaining: Math.max(0, Math.floor((this.#toleranceUs - busyUs) / this.#intervalUs)),

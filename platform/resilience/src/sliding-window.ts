@@ -1,16 +1,19 @@
 import type { RateLimiter, RateLimitView } from './rate-limiter.ts';
 import type { RateLimiterSettings } from './rate-limiter-options.ts';
 
+const PARTS = 10;
+
 /**
- * Counts of this period and the one before; of that one, the part that a window which ends now still covers, as if its calls had come
- * evenly. Two numbers in place of all instants, for an error of a few percent.
+ * Counts by tenths of a period. The oldest tenth counts in full until none of it lies in the period any more, so that a period never
+ * holds too much, wherever it begins; the price is up to a tenth of the rate.
  */
 export class SlidingWindow implements RateLimiter {
   #limit = 0;
-  #periodMs = 0;
-  #period = Number.NEGATIVE_INFINITY;
-  #count = 0;
-  #before = 0;
+  #partMs = 0;
+  /** One more than a period has: that of now is not over yet. */
+  readonly #counts = new Float64Array(PARTS + 1);
+  #total = 0;
+  #part = Number.NEGATIVE_INFINITY;
   #latestMs = Number.NEGATIVE_INFINITY;
 
   constructor(settings: RateLimiterSettings) {
@@ -19,9 +22,13 @@ export class SlidingWindow implements RateLimiter {
 
   tryTake(nowMs: number, cost = 1): number {
     if (cost > this.#limit) return Number.POSITIVE_INFINITY;
-    const waitMs = this.#waitMs(nowMs, cost);
-    if (waitMs === 0) this.#count += cost;
-    return waitMs;
+    this.#advance(nowMs);
+    const waitMs = this.#waitMs(cost);
+    if (waitMs > 0) return waitMs;
+    const at = this.#slot(0);
+    this.#counts[at] = (this.#counts[at] as number) + cost;
+    this.#total += cost;
+    return 0;
   }
 
   /** A window hands out no turns ahead of time: it is now, or not. */
@@ -30,50 +37,63 @@ export class SlidingWindow implements RateLimiter {
   }
 
   giveBack(cost: number): void {
-    this.#count = Math.max(0, this.#count - cost);
+    const at = this.#slot(0);
+    const back = Math.min(cost, this.#counts[at] as number);
+    this.#counts[at] = (this.#counts[at] as number) - back;
+    this.#total -= back;
   }
 
   configure({ limit, periodMs }: RateLimiterSettings): void {
+    const partMs = periodMs / PARTS;
+    if (partMs !== this.#partMs) {
+      this.#counts.fill(0);
+      this.#total = 0;
+      this.#part = Number.NEGATIVE_INFINITY;
+    }
     this.#limit = limit;
-    this.#periodMs = periodMs;
+    this.#partMs = partMs;
   }
 
   view(nowMs: number): RateLimitView {
-    const now = this.#turn(nowMs);
-    const used = this.#used(now);
-    const resetMs = this.#count > 0 ? this.#left(now) + this.#periodMs : this.#before > 0 ? this.#left(now) : 0;
-    return { remaining: Math.max(0, Math.floor(this.#limit - used)), resetMs };
-  }
-
-  #turn(nowMs: number): number {
-    this.#latestMs = Math.max(this.#latestMs, nowMs);
-    const period = Math.floor(this.#latestMs / this.#periodMs);
-    if (period !== this.#period) {
-      this.#before = period === this.#period + 1 ? this.#count : 0;
-      this.#count = 0;
-      this.#period = period;
+    const part = Math.floor(Math.max(nowMs, this.#latestMs) / this.#partMs);
+    let used = 0;
+    let newest = -1;
+    for (let age = 0; age <= PARTS; age++) {
+      const count = this.#counts[this.#slot(age)] as number;
+      if (count === 0 || part - (this.#part - age) > PARTS) continue;
+      used += count;
+      newest = Math.max(newest, this.#part - age);
     }
-    return this.#latestMs;
+    const endMs = (newest + PARTS + 1) * this.#partMs;
+    return { remaining: Math.max(0, this.#limit - used), resetMs: used === 0 ? 0 : Math.max(0, endMs - nowMs) };
   }
 
-  /** Milliseconds until the period ends. */
-  #left(nowMs: number): number {
-    return (this.#period + 1) * this.#periodMs - nowMs;
+  /** Where the count of so many tenths ago is. */
+  #slot(age: number): number {
+    const size = PARTS + 1;
+    return this.#part === Number.NEGATIVE_INFINITY ? age : (((this.#part - age) % size) + size) % size;
   }
 
-  #used(nowMs: number): number {
-    return this.#count + (this.#before * this.#left(nowMs)) / this.#periodMs;
+  #advance(nowMs: number): void {
+    this.#latestMs = Math.max(this.#latestMs, nowMs);
+    const part = Math.floor(this.#latestMs / this.#partMs);
+    if (part <= this.#part) return;
+    const steps = Math.min(PARTS + 1, part - this.#part);
+    this.#part = part;
+    for (let age = 0; age < steps; age++) {
+      const at = this.#slot(age);
+      this.#total -= this.#counts[at] as number;
+      this.#counts[at] = 0;
+    }
   }
 
-  #waitMs(nowMs: number, cost: number): number {
-    const now = this.#turn(nowMs);
-    const over = this.#used(now) + cost - this.#limit;
-    if (over <= 0) return 0;
-    const left = this.#left(now);
-    const inThis = this.#before > 0 ? (over * this.#periodMs) / this.#before : Number.POSITIVE_INFINITY;
-    if (inThis <= left) return inThis;
-    // In the next period this one is the one before, and fades in the same way.
-    const stillOver = this.#count + cost - this.#limit;
-    return left + (stillOver > 0 ? (stillOver * this.#periodMs) / this.#count : 0);
+  /** Until so much of the oldest has left that there is room. */
+  #waitMs(cost: number): number {
+    let over = this.#total + cost - this.#limit;
+    for (let age = PARTS; over > 0 && age >= 0; age--) {
+      over -= this.#counts[this.#slot(age)] as number;
+      if (over <= 0) return (this.#part - age + PARTS + 1) * this.#partMs - this.#latestMs;
+    }
+    return 0;
   }
 }
