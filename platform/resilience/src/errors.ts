@@ -13,5 +13,7 @@ export const resilienceErrors = defineErrors('RESILIENCE', {
   },
   NO_LAST_GOOD: { code: 'unavailable', text: '{policy} has no good answer to fall back to' },
   BAD_OPTION: { code: 'invalid_argument', text: '{option}: want {want}, got {got}' },
+  NO_BREAKER: { code: 'failed_precondition', text: '{name} has no breaker: give it one with souk resilience set' },
+  COMMAND_CONFLICT: { code: 'aborted', text: 'somebody else has given {key} another command: look again' },
   UNKNOWN_POLICY: { code: 'not_found', text: 'there is no policy {name}; there are: {known}' },
 });

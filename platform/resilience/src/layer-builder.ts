@@ -1,8 +1,10 @@
 import type { Clock, Random } from '@souk/kernel';
 import { createBreaker } from './breaker.ts';
-import { resolveBreaker } from './breaker-options.ts';
-import type { Breaker } from './breaker-types.ts';
+import { type BreakerSettings, resolveBreaker } from './breaker-options.ts';
+import type { Breaker, BreakerTransition } from './breaker-types.ts';
 import { atLeast } from './check-option.ts';
+import { resolveCoalesce } from './coalesce.ts';
+import { checkDynamic } from './dynamic.ts';
 import { createGate, type Gate } from './gate.ts';
 import { resolveGate } from './gate-options.ts';
 import { resolveHedge } from './hedge.ts';
@@ -11,6 +13,7 @@ import { Layers } from './layers.ts';
 import type { PolicyListener } from './listener.ts';
 import type { Classify, Outcome } from './outcome.ts';
 import type { PolicyConfig, TimeoutOptions } from './policy-config.ts';
+import type { MakeBreaker } from './policy-registry.ts';
 import { createRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { resolveRateLimiter } from './rate-limiter-options.ts';
 import { Rejections } from './rejections.ts';
@@ -44,6 +47,7 @@ export interface LayerContext {
   readonly listener: PolicyListener | undefined;
   readonly classify: Classify;
   readonly classifyValue: ((value: unknown) => Outcome) | undefined;
+  readonly makeBreaker: MakeBreaker | undefined;
 }
 
 const NO_LAYERS: PolicyConfig = Object.freeze({});
@@ -61,16 +65,11 @@ function keep<TPart extends { configure(settings: TSettings, nowMs: number): voi
   return part;
 }
 
-/** Everything is checked before anything is changed. @throws RESILIENCE_BAD_OPTION */
-export function buildLayers(
-  given: PolicyConfig,
-  old: PolicyParts,
-  context: LayerContext,
-): { layers: Layers; parts: PolicyParts } {
-  const { clock, random, listener, name } = context;
-  const nowMs = clock.monotonicMs();
+/** What a configuration means. @throws RESILIENCE_BAD_OPTION */
+export function resolveConfig(given: PolicyConfig) {
   const config = given.mode === 'off' ? NO_LAYERS : given;
-  const resolved = {
+  if (config.dynamic !== undefined) checkDynamic(config.dynamic);
+  return {
     retry: config.retry && resolveRetry(config.retry),
     hedge: config.hedge && resolveHedge(config.hedge),
     throttle: config.throttle && resolveThrottle(config.throttle),
@@ -78,25 +77,25 @@ export function buildLayers(
     shed: config.shed && resolveShed(config.shed),
     bulkhead: config.bulkhead && resolveGate(config.bulkhead),
     breaker: config.breaker && resolveBreaker(config.breaker),
+    coalesce: config.coalesce && resolveCoalesce(config.coalesce),
     timeout: resolveTimeout(config.timeout),
     deadlineMs: atLeast('deadlineMs', config.deadlineMs ?? Number.POSITIVE_INFINITY, 0),
   };
+}
+
+/** Everything is checked before anything is changed. @throws RESILIENCE_BAD_OPTION */
+export function buildLayers(
+  config: PolicyConfig,
+  old: PolicyParts,
+  context: LayerContext,
+): { layers: Layers; parts: PolicyParts } {
+  const { clock, random, name } = context;
+  const nowMs = clock.monotonicMs();
+  const resolved = resolveConfig(config);
   const isShadow = config.mode === 'shadow';
-  const onTransition =
-    listener?.onTransition &&
-    ((change: Parameters<NonNullable<PolicyListener['onTransition']>>[0]) => listener.onTransition?.(change));
   const budget = resolved.retry?.budget;
   const parts: PolicyParts = {
-    breaker: keep(
-      old.breaker,
-      resolved.breaker,
-      (settings) =>
-        createBreaker(settings, {
-          random,
-          ...(onTransition && { onTransition: (change) => onTransition({ policy: name, ...change }) }),
-        }),
-      nowMs,
-    ),
+    breaker: keep(old.breaker, resolved.breaker, (settings) => makeBreaker(settings, context), nowMs),
     gate: keep(old.gate, resolved.bulkhead, (settings) => createGate(settings), nowMs),
     limiter: keep(old.limiter, resolved.rateLimit, (settings) => createRateLimiter(settings), nowMs),
     shedder: keep(old.shedder, resolved.shed, (settings) => createShedder(settings, { random }), nowMs),
@@ -104,7 +103,10 @@ export function buildLayers(
     retryBudget: keep(old.retryBudget, budget === false ? undefined : budget, createRetryBudget, nowMs),
     hedgeBudget: keep(old.hedgeBudget, resolved.hedge?.budget, createRetryBudget, nowMs),
     latency:
-      resolved.hedge === undefined && resolved.retry === undefined && given.observe !== true
+      resolved.hedge === undefined &&
+      resolved.retry === undefined &&
+      config.observe !== true &&
+      config.dynamic === undefined
         ? undefined
         : (old.latency ?? createLatencyHistogram()),
   };
@@ -132,6 +134,21 @@ export function buildLayers(
     isCooperative: resolved.timeout.mode === 'cooperative',
   });
   return { layers, parts };
+}
+
+function makeBreaker(
+  settings: BreakerSettings,
+  { name, random, listener, makeBreaker: shared }: LayerContext,
+): Breaker {
+  const make = (tell: (change: BreakerTransition) => void): Breaker =>
+    createBreaker(settings, {
+      random,
+      onTransition: (change) => {
+        tell(change);
+        listener?.onTransition?.({ policy: name, ...change });
+      },
+    });
+  return shared === undefined ? make(() => {}) : shared(name, settings, make);
 }
 
 function resolveTimeout(timeout: number | TimeoutOptions | undefined): Required<TimeoutOptions> {

@@ -27,7 +27,7 @@ type Inside<TLayers extends readonly unknown[], TLayer> = TLayers extends readon
     : Inside<TRest, TLayer>
   : [];
 
-type ConfigLayer = Exclude<keyof PolicyConfig, 'mode' | 'observe'>;
+type ConfigLayer = Exclude<keyof PolicyConfig, 'mode' | 'observe' | 'dynamic'>;
 type MethodOf = { deadlineMs: 'deadline' };
 type Named<TLayer> = TLayer extends keyof MethodOf ? MethodOf[TLayer] : TLayer;
 

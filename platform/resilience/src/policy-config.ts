@@ -1,5 +1,6 @@
 import type { BreakerOptions } from './breaker-options.ts';
 import type { CoalesceOptions } from './coalesce.ts';
+import type { DynamicOptions } from './dynamic.ts';
 import type { GateOptions } from './gate-options.ts';
 import type { HedgeOptions } from './hedge.ts';
 import type { RateLimiterOptions } from './rate-limiter-options.ts';
@@ -31,6 +32,8 @@ export interface PolicyConfig {
   readonly mode?: PolicyMode;
   /** Whether latencies are kept where no layer needs them. @default false */
   readonly observe?: boolean;
+  /** Thresholds that follow the traffic, within bounds. */
+  readonly dynamic?: DynamicOptions;
   /** Milliseconds for the whole call: attempts, waits and queues. */
   readonly deadlineMs?: number;
   /** One call for all who ask for the same at the same time, and its answer for those who ask soon after. */

@@ -1,14 +1,17 @@
 import type { Runtime } from '@souk/kernel';
-import type { Breaker } from './breaker-types.ts';
+import type { Breaker, BreakerView } from './breaker-types.ts';
 import { Call, type CallInit, NOTHING, type Result, type Work } from './call.ts';
 import { Coalescer, resolveCoalesce } from './coalesce.ts';
+import { adaptConfig } from './dynamic.ts';
 import { createFallback, type Fallback, type FallbackOptions } from './fallback.ts';
-import type { Gate } from './gate.ts';
-import { buildLayers, type LayerContext, type PolicyParts } from './layer-builder.ts';
+import type { Gate, GateView } from './gate.ts';
+import { buildLayers, type LayerContext, type PolicyParts, resolveConfig } from './layer-builder.ts';
 import type { Layers } from './layers.ts';
 import { guarded, type PolicyListener } from './listener.ts';
 import { type Classify, classifyError, type Outcome } from './outcome.ts';
 import type { PolicyConfig } from './policy-config.ts';
+import type { MakeBreaker } from './policy-registry.ts';
+import type { ShedView } from './shedder.ts';
 import { PolicyStats } from './stats.ts';
 import { createTimerWheel, type TimerWheel } from './timer-wheel.ts';
 
@@ -29,6 +32,8 @@ export interface PolicyInit<F = never> extends PolicyFunctions<F> {
   readonly runtime: Pick<Runtime, 'clock' | 'timers' | 'random'>;
   /** Shared by many policies. Default: a wheel of its own. */
   readonly wheel?: TimerWheel;
+  /** Default: a breaker of this process alone. */
+  readonly makeBreaker?: MakeBreaker | undefined;
 }
 
 /**
@@ -55,8 +60,25 @@ export interface Policy<F = never> {
   try<T>(work: Work<T>, init?: CallInit): Promise<Result<T | F>>;
   /** @throws RESILIENCE_BAD_OPTION; then nothing has changed */
   configure(config: PolicyConfig): void;
+  /** Whether `configure` would take it. @throws RESILIENCE_BAD_OPTION */
+  check(config: PolicyConfig): void;
   /** Milliseconds that attempts took lately, for a share of them: 0.5, 0.99. Undefined while too little is known. */
   latencyMs(quantile: number): number | undefined;
+  /** The parts as they are now; changes nothing. */
+  look(): PolicyLook;
+  /** How far the process is beyond what it can bear, 0 to 1; for a policy that sheds. */
+  setOverload(overload: number): void;
+  /** Lets what `dynamic` names follow the traffic since the last time. */
+  adapt(): void;
+}
+
+export interface PolicyLook {
+  readonly breaker: BreakerView | undefined;
+  readonly bulkhead: GateView | undefined;
+  readonly shed: (ShedView & { readonly gate: GateView }) | undefined;
+  /** The chance that a call is not sent. */
+  readonly throttled: number | undefined;
+  readonly retryBudget: number | undefined;
 }
 
 /** @throws RESILIENCE_BAD_OPTION */
@@ -73,6 +95,9 @@ class LayeredPolicy<F> implements Policy<F> {
   #parts: PolicyParts = {};
   #layers: Layers;
   #coalescer: Coalescer | undefined;
+  /** The configuration, with what follows the traffic. */
+  #adapted: PolicyConfig;
+  #seen: { readonly calls: number; readonly atMs: number };
 
   constructor(init: PolicyInit<F>) {
     const { runtime, name } = init;
@@ -85,8 +110,11 @@ class LayeredPolicy<F> implements Policy<F> {
       listener: init.listener && guarded(init.listener),
       classify: init.classify ?? classifyError,
       classifyValue: init.classifyValue,
+      makeBreaker: init.makeBreaker,
     };
     this.#fallback = init.fallback && createFallback(init.fallback, { policy: name, wheel, clock });
+    this.#adapted = init.config;
+    this.#seen = { calls: 0, atMs: clock.monotonicMs() };
     this.#layers = this.#build(init.config);
   }
 
@@ -101,6 +129,39 @@ class LayeredPolicy<F> implements Policy<F> {
   configure(config: PolicyConfig): void {
     this.#layers = this.#build(config);
     this.config = config;
+    this.#adapted = config;
+  }
+
+  check(config: PolicyConfig): void {
+    resolveConfig(config);
+  }
+
+  look(): PolicyLook {
+    const { breaker, gate, shedder, throttle, retryBudget } = this.#layers;
+    const nowMs = this.#context.clock.monotonicMs();
+    return {
+      breaker: breaker?.peek(nowMs),
+      bulkhead: gate?.view(nowMs),
+      shed: shedder && { ...shedder.view(), gate: shedder.gate.view(nowMs) },
+      throttled: throttle?.probability(nowMs),
+      retryBudget: retryBudget?.remaining(nowMs),
+    };
+  }
+
+  setOverload(overload: number): void {
+    this.#layers.shedder?.setOverload(overload);
+  }
+
+  adapt(): void {
+    const nowMs = this.#context.clock.monotonicMs();
+    const { calls } = this.stats;
+    const callsPerSecond = ((calls - this.#seen.calls) * 1000) / Math.max(1, nowMs - this.#seen.atMs);
+    this.#seen = { calls, atMs: nowMs };
+    if (this.config.dynamic === undefined || this.config.mode === 'off') return;
+    const next = adaptConfig(this.config, this.#adapted, { p99Ms: this.latencyMs(0.99), callsPerSecond });
+    if (next === this.#adapted) return;
+    this.#layers = this.#build(next);
+    this.#adapted = next;
   }
 
   latencyMs(quantile: number): number | undefined {
