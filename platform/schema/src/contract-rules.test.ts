@@ -13,6 +13,7 @@ test('a method says who may call it, how often and how it is reached', () => {
     noSideEffects: false,
     creates: true,
     timeoutMs: 1500,
+    criticality: 'critical_plus',
     routes: [
       { verb: 'PUT', path: '/v1/texts/{short}', body: '*' },
       { verb: 'GET', path: '/v1/texts', body: '' },
@@ -28,6 +29,7 @@ test('a method without rules is for services only and may not be repeated', () =
     noSideEffects: false,
     creates: false,
     timeoutMs: undefined,
+    criticality: 'default',
     routes: [],
   });
 });

@@ -5,7 +5,7 @@ export { type EventRules, eventRules } from './event-rules.ts';
 export { type FieldRules, fieldRules } from './field-rules.ts';
 export { compileJsonDecoder, type JsonDecoder } from './json-decoder.ts';
 export { compileJsonEncoder, type JsonEncoder } from './json-encoder.ts';
-export type { Access, HttpRoute, Idempotency, MethodRules } from './method-rules.ts';
+export type { Access, HttpRoute, Idempotency, Importance, MethodRules } from './method-rules.ts';
 export { methodRules } from './read-method-rules.ts';
 export { REDACTED, redact } from './redact.ts';
 export { compileValidator, type Validator } from './validator.ts';

@@ -4,6 +4,9 @@ export type Access = 'internal' | 'public' | 'user' | 'admin';
 /** Whether a method may be repeated: `natural` by itself, `key` under an idempotency key, `none` not without asking. */
 export type Idempotency = 'none' | 'natural' | 'key';
 
+/** How much depends on a method, the most first: what is least important is refused first when there is too much to do. */
+export type Importance = 'critical_plus' | 'critical' | 'default' | 'sheddable_plus' | 'sheddable';
+
 /** How a method is reached over REST. */
 export interface HttpRoute {
   readonly verb: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -25,4 +28,6 @@ export interface MethodRules {
   /** Time a caller waits unless it says otherwise; undefined: the client's default. */
   readonly timeoutMs: number | undefined;
   readonly routes: readonly HttpRoute[];
+  /** Methods of administrators are `critical_plus` unless the contract says otherwise: who repairs must get in. */
+  readonly criticality: Importance;
 }

@@ -2,7 +2,7 @@ import type { DescMethod } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import { readOption } from './contract-options.ts';
 import { schemaErrors } from './errors.ts';
-import type { Access, HttpRoute, Idempotency, MethodRules } from './method-rules.ts';
+import type { Access, HttpRoute, Idempotency, Importance, MethodRules } from './method-rules.ts';
 
 interface MethodOption {
   readonly access: number;
@@ -10,6 +10,7 @@ interface MethodOption {
   readonly idempotency: number;
   readonly creates: boolean;
   readonly timeoutMs: number;
+  readonly criticality: number;
 }
 
 interface HttpOption {
@@ -20,6 +21,7 @@ interface HttpOption {
 
 const ACCESS: readonly Access[] = ['internal', 'public', 'user', 'admin'];
 const IDEMPOTENCY: readonly Idempotency[] = ['none', 'natural', 'key'];
+const IMPORTANCE: readonly Importance[] = ['default', 'critical_plus', 'critical', 'sheddable_plus', 'sheddable'];
 const VERBS = new Map<string, HttpRoute['verb']>([
   ['get', 'GET'],
   ['post', 'POST'],
@@ -49,14 +51,17 @@ function read(method: DescMethod): MethodRules {
   const noSideEffects = method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
   const repeatable = noSideEffects || method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT;
   const declared = IDEMPOTENCY[option?.idempotency ?? 0] ?? 'none';
+  const access = ACCESS[option?.access ?? 0] ?? 'internal';
+  const importance = IMPORTANCE[option?.criticality ?? 0] ?? 'default';
   return Object.freeze({
     // A value that this version does not know refuses everybody but other services.
-    access: ACCESS[option?.access ?? 0] ?? 'internal',
+    access,
     ownerField: option?.ownerField ? ownerField(method, option.ownerField) : undefined,
     idempotency: declared === 'none' && repeatable ? 'natural' : declared,
     noSideEffects,
     creates: option?.creates ?? false,
     timeoutMs: option?.timeoutMs || undefined,
+    criticality: importance === 'default' && access === 'admin' ? 'critical_plus' : importance,
     routes: http === undefined ? [] : [http, ...http.additionalBindings].map((rule) => route(method, rule)),
   });
 }

@@ -57,6 +57,13 @@ export declare type MethodRules = Message<"souk.options.v1.MethodRules"> & {
    * @generated from field: int32 timeout_ms = 5;
    */
   timeoutMs: number;
+
+  /**
+   * What is refused first when there is too much to do.
+   *
+   * @generated from field: souk.options.v1.MethodRules.Criticality criticality = 6;
+   */
+  criticality: MethodRules_Criticality;
 };
 
 /**
@@ -137,6 +144,53 @@ export enum MethodRules_Idempotency {
  * Describes the enum souk.options.v1.MethodRules.Idempotency.
  */
 export declare const MethodRules_IdempotencySchema: GenEnum<MethodRules_Idempotency>;
+
+/**
+ * How much depends on a method: when there is too much to do, what is least important is refused first.
+ *
+ * @generated from enum souk.options.v1.MethodRules.Criticality
+ */
+export enum MethodRules_Criticality {
+  /**
+   * Methods of administrators: as CRITICAL_PLUS. All others: between CRITICAL and SHEDDABLE_PLUS.
+   *
+   * @generated from enum value: CRITICALITY_UNSPECIFIED = 0;
+   */
+  CRITICALITY_UNSPECIFIED = 0,
+
+  /**
+   * Money that moves, and what undoes.
+   *
+   * @generated from enum value: CRITICAL_PLUS = 1;
+   */
+  CRITICAL_PLUS = 1,
+
+  /**
+   * What customers came for: checkout.
+   *
+   * @generated from enum value: CRITICAL = 2;
+   */
+  CRITICAL = 2,
+
+  /**
+   * Browsing and searching.
+   *
+   * @generated from enum value: SHEDDABLE_PLUS = 3;
+   */
+  SHEDDABLE_PLUS = 3,
+
+  /**
+   * Reports, recommendations, what can be asked for again later.
+   *
+   * @generated from enum value: SHEDDABLE = 4;
+   */
+  SHEDDABLE = 4,
+}
+
+/**
+ * Describes the enum souk.options.v1.MethodRules.Criticality.
+ */
+export declare const MethodRules_CriticalitySchema: GenEnum<MethodRules_Criticality>;
 
 /**
  * Rules of one field. A field that is not set is checked for `required` only.
