@@ -1,13 +1,17 @@
+import { resilienceErrors } from './errors.ts';
+
 /** Who wants a breaker open or closed whatever it sees, why, and for how long. Nobody may want it for ever. */
 export interface Override {
   readonly owner: string;
   readonly reason: string;
+  /** Above 0 and finite. */
   readonly ttlMs: number;
 }
 
 export interface OverrideView {
   readonly owner: string;
   readonly reason: string;
+  readonly wants: 'open' | 'closed';
   readonly leftMs: number;
 }
 
@@ -16,47 +20,69 @@ interface Held {
   readonly untilMs: number;
 }
 
-/** What operators want of one breaker: each owner their own, so that one who is done takes nothing away from another. */
+/**
+ * What operators want of one breaker: each owner their own, so that one who is done takes nothing away from another.
+ * Who wants it open wins: they have seen harm.
+ */
 export class Overrides {
   readonly #open = new Map<string, Held>();
-  #closed: (Held & { readonly owner: string }) | undefined;
+  readonly #closed = new Map<string, Held>();
 
-  open({ owner, reason, ttlMs }: Override, nowMs: number): void {
-    this.#open.set(owner, { reason, untilMs: nowMs + ttlMs });
-  }
-
-  close({ owner, reason, ttlMs }: Override, nowMs: number): void {
-    this.#closed = { owner, reason, untilMs: nowMs + ttlMs };
+  /** @throws RESILIENCE_BAD_OPTION when nobody wants it, for no reason, or for ever. */
+  hold(wants: 'open' | 'closed', by: Override, nowMs: number): void {
+    check(by);
+    const held = wants === 'open' ? this.#open : this.#closed;
+    held.set(by.owner, { reason: by.reason, untilMs: nowMs + by.ttlMs });
   }
 
   release(owner: string): void {
     this.#open.delete(owner);
-    if (this.#closed?.owner === owner) this.#closed = undefined;
+    this.#closed.delete(owner);
   }
 
-  clear(): void {
-    this.#open.clear();
-    this.#closed = undefined;
+  /** Lets go of those whose time is over. @returns When the first of the others ends; `Infinity` when there is none. */
+  prune(nowMs: number): number {
+    let firstMs = Number.POSITIVE_INFINITY;
+    for (const held of [this.#open, this.#closed])
+      for (const [owner, { untilMs }] of held) {
+        if (nowMs >= untilMs) held.delete(owner);
+        else firstMs = Math.min(firstMs, untilMs);
+      }
+    return firstMs;
   }
 
-  /** Open wins over closed: who isolates has seen harm. */
+  /** Pure. */
   wanted(nowMs: number): 'FORCED_OPEN' | 'FORCED_CLOSED' | undefined {
-    for (const { untilMs } of this.#open.values()) if (nowMs < untilMs) return 'FORCED_OPEN';
-    return this.#closed !== undefined && nowMs < this.#closed.untilMs ? 'FORCED_CLOSED' : undefined;
+    if (leftMs(this.#open, nowMs) > 0) return 'FORCED_OPEN';
+    return leftMs(this.#closed, nowMs) > 0 ? 'FORCED_CLOSED' : undefined;
   }
 
-  /** Milliseconds until the last of those who want it open lets go. */
+  /** Pure. Milliseconds until the last of those who want it open lets go. */
   openForMs(nowMs: number): number {
-    let left = 0;
-    for (const { untilMs } of this.#open.values()) left = Math.max(left, untilMs - nowMs);
-    return left;
+    return leftMs(this.#open, nowMs);
   }
 
+  /** Pure. Those whose time is not over. */
   view(nowMs: number): readonly OverrideView[] {
-    const all = [...this.#open].map(([owner, held]) => ({ owner, ...held }));
-    if (this.#closed !== undefined) all.push(this.#closed);
-    return all
-      .filter(({ untilMs }) => nowMs < untilMs)
-      .map(({ owner, reason, untilMs }) => ({ owner, reason, leftMs: untilMs - nowMs }));
+    const list = (held: ReadonlyMap<string, Held>, wants: 'open' | 'closed') =>
+      [...held]
+        .filter(([, { untilMs }]) => nowMs < untilMs)
+        .map(([owner, { reason, untilMs }]) => ({ owner, reason, wants, leftMs: untilMs - nowMs }));
+    return [...list(this.#open, 'open'), ...list(this.#closed, 'closed')];
   }
+}
+
+function leftMs(held: ReadonlyMap<string, Held>, nowMs: number): number {
+  let left = 0;
+  for (const { untilMs } of held.values()) left = Math.max(left, untilMs - nowMs);
+  return left;
+}
+
+function check({ owner, reason, ttlMs }: Override): void {
+  const refuse = (part: string, want: string, got: unknown): never => {
+    throw resilienceErrors.BAD_OPTION({ option: `override.${part}`, want, got: String(got) });
+  };
+  if (!owner) refuse('owner', 'who wants it', owner);
+  if (!reason) refuse('reason', 'why it is wanted', reason);
+  if (!(ttlMs > 0 && ttlMs < Number.POSITIVE_INFINITY)) refuse('ttlMs', 'milliseconds above 0 that end', ttlMs);
 }

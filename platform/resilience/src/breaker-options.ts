@@ -1,4 +1,5 @@
 import { atLeast, ratio, wholeAtLeast } from './check-option.ts';
+import { resilienceErrors } from './errors.ts';
 import { checkWindow, type WindowOptions } from './outcome-window.ts';
 
 export interface BreakerOptions {
@@ -21,7 +22,7 @@ export interface BreakerOptions {
   readonly openMs?: number;
   /** What that is multiplied by when probes fail. @default 2 */
   readonly openFactor?: number;
-  /** Longest time open, in milliseconds. @default 60000 */
+  /** Longest time open, in milliseconds, also where the target asks for more. @default 60000 */
   readonly openMaxMs?: number;
   /** Share by which times differ, so that instances do not come back together. @default 0.2 */
   readonly openJitter?: number;
@@ -64,6 +65,11 @@ const NEVER = Number.POSITIVE_INFINITY;
 export function resolveBreaker(options: BreakerOptions = {}): BreakerSettings {
   const consecutive = wholeAtLeast('breaker.consecutive', options.consecutive ?? 0, 0);
   const openMs = atLeast('breaker.openMs', options.openMs ?? 5000, 0);
+  const { onHalfOpenTimeout = 'open' } = options;
+  if (onHalfOpenTimeout !== 'open' && onHalfOpenTimeout !== 'closed')
+    throw resilienceErrors.BAD_OPTION({
+      ...{ option: 'breaker.onHalfOpenTimeout', want: 'open or closed', got: String(onHalfOpenTimeout) },
+    });
   return Object.freeze({
     window: checkWindow(options.window ?? { buckets: 30, bucketMs: 1000 }),
     minCalls: wholeAtLeast('breaker.minCalls', options.minCalls ?? 20, 1),
@@ -78,7 +84,7 @@ export function resolveBreaker(options: BreakerOptions = {}): BreakerSettings {
     halfOpenPermits: wholeAtLeast('breaker.halfOpenPermits', options.halfOpenPermits ?? 3, 1),
     probeTimeoutMs: atLeast('breaker.probeTimeoutMs', options.probeTimeoutMs ?? 10_000, 1),
     halfOpenMaxWaitMs: atLeast('breaker.halfOpenMaxWaitMs', options.halfOpenMaxWaitMs ?? 10_000, 1),
-    onHalfOpenTimeout: options.onHalfOpenTimeout ?? 'open',
+    onHalfOpenTimeout,
     rampMs: atLeast('breaker.rampMs', options.rampMs ?? 10_000, 0),
   });
 }

@@ -82,9 +82,9 @@ export interface Breaker {
   retryAfterMs(nowMs: number): number;
   /** Changes nothing, and takes no permit. */
   peek(nowMs: number): BreakerView;
-  /** Keeps it open, until the owner releases it or the time is over. */
+  /** Keeps it open, until the owner releases it or the time is over. @throws RESILIENCE_BAD_OPTION without owner, reason or end. */
   isolate(by: Override, nowMs: number): void;
-  /** Keeps it closed, in the same way. Calls are noted. */
+  /** Keeps it closed, in the same way: calls are noted, and none is refused. */
   forceClosed(by: Override, nowMs: number): void;
   release(owner: string, nowMs: number): void;
   /** Closed, and nothing remembered; overrides are gone. */

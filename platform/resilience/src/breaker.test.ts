@@ -218,7 +218,7 @@ test('who isolates says why and for how long; another owner’s release does not
   breaker.release('bob', 100);
   assert.equal(breaker.tryAcquire(200), undefined);
   assert.equal(breaker.peek(200).state, 'FORCED_OPEN');
-  assert.deepEqual(breaker.peek(200).overrides, [{ owner: 'ada', reason: 'looks bad', leftMs: 59_800 }]);
+  assert.deepEqual(breaker.peek(200).overrides, [{ owner: 'ada', reason: 'looks bad', wants: 'open', leftMs: 59_800 }]);
   assert.equal(breaker.retryAfterMs(200), 59_800);
   assert.ok(start(breaker, 60_000).probe, 'nobody knows how it is: the first calls find out');
 });
@@ -304,4 +304,166 @@ test('new settings keep the state, and the window as long as its shape is the sa
   assert.equal(breaker.peek(0).state, 'OPEN');
   breaker.configure(resolveBreaker({ ...STEADY, window: { count: 10 } }), 0);
   assert.equal(breaker.peek(0).state, 'OPEN');
+});
+
+test('I2 what operators do is told from the state before to the state after, and once', () => {
+  const { breaker, changes } = world();
+  breaker.isolate(operator, 0);
+  breaker.isolate({ ...operator, owner: 'bob' }, 1);
+  breaker.setMode('metrics_only', 2);
+  breaker.reset(3);
+  breaker.reset(4);
+  breaker.setMode('enforce', 5);
+  breaker.forceClosed(operator, 6);
+  breaker.isolate(operator, 7);
+  const seen = ['CLOSED', 'FORCED_OPEN', 'METRICS_ONLY', 'CLOSED', 'FORCED_CLOSED', 'FORCED_OPEN'];
+  assert.deepEqual(
+    changes.map(({ from, to }) => `${from} ${to}`),
+    seen.slice(1).map((to, n) => `${seen[n]} ${to}`),
+  );
+});
+
+test('I2 a listener that throws leaves no change half made, and the next one begins where this one ended', () => {
+  const told: string[] = [];
+  const breaker = createBreaker(resolveBreaker({ ...STEADY, consecutive: 1 }), {
+    random: seededRandom(1),
+    onTransition: ({ from, to }) => {
+      told.push(`${from} ${to}`);
+      throw errors.DOWN();
+    },
+  });
+  assert.throws(() => fail(breaker, 0));
+  assert.equal(breaker.peek(0).state, 'OPEN');
+  assert.throws(() => breaker.tryAcquire(5000));
+  assert.ok(start(breaker, 5000).probe);
+  assert.deepEqual(told, ['CLOSED OPEN', 'OPEN HALF_OPEN']);
+});
+
+test('I4 a probe that ends after its time has failed, also when no other call came by meanwhile', () => {
+  for (const outcome of ['success', 'cancelled'] as const) {
+    const { breaker } = world({ consecutive: 1, halfOpenPermits: 1, probeTimeoutMs: 1000 });
+    fail(breaker, 0);
+    const [inTime] = [start(breaker, 5000)];
+    breaker.settle(inTime, 'cancelled', 5999);
+    const late = start(breaker, 6000);
+    breaker.settle(late, outcome, 7000);
+    assert.deepEqual([breaker.peek(7000).state, breaker.peek(7000).late], ['OPEN', 1], outcome);
+    assert.equal(breaker.retryAfterMs(7000), 10_000);
+  }
+});
+
+test('I6 who isolates an open breaker and lets go does not shorten the time that it waits', () => {
+  for (const letGo of ['release', 'end'] as const) {
+    const { breaker } = world({ consecutive: 1 });
+    fail(breaker, 0, 1, errors.DOWN({}, { afterMs: 30_000 }));
+    breaker.isolate({ ...operator, ttlMs: 10 }, 0);
+    if (letGo === 'release') breaker.release('ada', 5);
+    assert.equal(breaker.retryAfterMs(20), 29_980, letGo);
+    assert.equal(breaker.tryAcquire(20), undefined);
+    assert.equal(breaker.retryAfterMs(20), 29_980);
+    assert.ok(start(breaker, 30_000).probe);
+  }
+});
+
+test('I6 no wait grows beyond the longest, whatever was asked for and however often it failed', () => {
+  const { breaker } = world({ consecutive: 1, openMaxMs: 15_000 });
+  fail(breaker, 0, 1, errors.DOWN({}, { afterMs: 1e9 }));
+  assert.equal(breaker.retryAfterMs(0), 15_000);
+  const { breaker: odd } = world({ consecutive: 1 });
+  fail(odd, 0, 1, errors.DOWN({}, { afterMs: Number.NaN }));
+  assert.equal(odd.retryAfterMs(0), 5000);
+  for (const openMs of [0, 5000]) {
+    const { breaker: often } = world({ consecutive: 1, halfOpenPermits: 1, openMs });
+    let nowMs = 0;
+    for (let n = 0; n < 1100; n++) {
+      fail(often, nowMs);
+      nowMs += often.retryAfterMs(nowMs);
+    }
+    assert.equal(often.peek(nowMs).openForMs, 0, `${openMs}`);
+    fail(often, nowMs);
+    assert.equal(often.retryAfterMs(nowMs), openMs === 0 ? 0 : 60_000);
+  }
+});
+
+test('I7 to ask of a far instant forgets nothing', () => {
+  const { breaker } = world({ minCalls: 2 });
+  fail(breaker, 0);
+  assert.equal(breaker.peek(1e9).calls, 0);
+  assert.equal(breaker.peek(0).calls, 1);
+  fail(breaker, 0);
+  assert.equal(breaker.peek(0).state, 'OPEN');
+});
+
+test('I7 what peek says when an override is over is what the next call finds', () => {
+  const { breaker } = world();
+  breaker.isolate({ ...operator, ttlMs: 10 }, 0);
+  assert.deepEqual([breaker.peek(10).state, breaker.peek(10).eligible, breaker.retryAfterMs(10)], ['OPEN', true, 0]);
+  assert.ok(start(breaker, 10).probe);
+});
+
+test('I8 where it does not enforce, neither the ramp nor the advice of others refuses anything', () => {
+  const unforced: ((breaker: Breaker) => void)[] = [
+    (breaker) => breaker.setMode('disabled', 5000),
+    (breaker) => breaker.setMode('metrics_only', 5000),
+    (breaker) => breaker.forceClosed(operator, 5000),
+  ];
+  for (const unforce of unforced) {
+    const { breaker } = world({ consecutive: 1, halfOpenPermits: 1, rampMs: 10_000 });
+    fail(breaker, 0);
+    breaker.settle(start(breaker, 5000), 'success', 5000);
+    breaker.advise(11_000, 5000);
+    unforce(breaker);
+    for (let n = 0; n < 200; n++) start(breaker, 5001);
+  }
+});
+
+test('I9 an override without owner, reason or end is refused, and changes nothing', () => {
+  const { breaker, changes } = world();
+  for (const ttlMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
+    assert.throws(() => breaker.isolate({ ...operator, ttlMs }, 0), { reason: 'RESILIENCE_BAD_OPTION' });
+  assert.throws(() => breaker.isolate({ ...operator, owner: '' }, 0), { reason: 'RESILIENCE_BAD_OPTION' });
+  assert.throws(() => breaker.forceClosed({ ...operator, reason: '' }, 0), { reason: 'RESILIENCE_BAD_OPTION' });
+  assert.deepEqual([breaker.peek(0).state, changes.length], ['CLOSED', 0]);
+});
+
+test('I9 overrides that are over are let go of: what a call costs does not depend on how many there were', (t) => {
+  const { breaker } = world();
+  for (let n = 0; n < 1000; n++) breaker.isolate({ owner: `o${n}`, reason: 'test', ttlMs: 1 }, n * 10);
+  start(breaker, 20_000);
+  const looks = t.mock.method(Map.prototype, 'values');
+  start(breaker, 20_000);
+  assert.equal(looks.mock.callCount(), 0);
+});
+
+test('I9 two who force it closed are two: the release of one leaves the other', () => {
+  const { breaker } = world({ consecutive: 1 });
+  breaker.forceClosed(operator, 0);
+  breaker.forceClosed({ ...operator, owner: 'bob' }, 0);
+  breaker.release('bob', 1);
+  assert.equal(breaker.peek(1).state, 'FORCED_CLOSED');
+});
+
+test('what was forced closed is restored as forced closed, and isolation as isolation', () => {
+  const { breaker } = world();
+  breaker.forceClosed(operator, 0);
+  const { breaker: other, changes } = world();
+  other.restore(JSON.parse(JSON.stringify(breaker.snapshot(10_000))), 77);
+  assert.deepEqual([other.peek(77).state, other.peek(50_076).state], ['FORCED_CLOSED', 'FORCED_CLOSED']);
+  assert.equal(other.peek(50_077).state, 'CLOSED');
+  assert.equal(changes.length, 1);
+});
+
+test('the share that opens it counts exactly: seven of a hundred are 0.07', () => {
+  const { breaker } = world({ window: { count: 100 }, minCalls: 100, failureRate: 0.07 });
+  for (let n = 0; n < 93; n++) breaker.settle(start(breaker, 0), 'success', 0);
+  fail(breaker, 0, 6);
+  assert.equal(breaker.peek(0).state, 'CLOSED');
+  fail(breaker, 0);
+  assert.equal(breaker.peek(0).state, 'OPEN');
+});
+
+test('refused by other layers, it neither opens nor closes anything', () => {
+  const { breaker } = world({ minCalls: 1, consecutive: 1 });
+  for (let n = 0; n < 1000; n++) breaker.settle(start(breaker, 0), 'rejected', 0);
+  assert.deepEqual([breaker.peek(0).state, breaker.peek(0).calls], ['CLOSED', 0]);
 });

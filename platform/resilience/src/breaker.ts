@@ -1,5 +1,5 @@
 import { isSoukError, type Random } from '@souk/kernel';
-import { Overrides } from './breaker-operator.ts';
+import { type Override, Overrides } from './breaker-operator.ts';
 import type { BreakerSettings } from './breaker-options.ts';
 import type {
   Breaker,
@@ -19,12 +19,14 @@ import { type ProbePermit, ProbeRound } from './probe-round.ts';
  * any --isolate(), forceClosed()--> FORCED_… --release(), time over--> OPEN that may be probed at once
  *
  * I1 Every change of state begins a generation; what began in another one changes nothing when it ends.
- * I2 A change goes from one state to another, never to the same, and is told once.
+ * I2 A change goes from the state that was told last to another one, and is told once.
  * I3 At most `halfOpenPermits` probes run in a round, however many call at once.
- * I4 A round ends: by its verdict, or by its deadline. A permit that ends without a verdict goes back.
+ * I4 A round ends: by its verdict, or by its deadline. A permit that ends in time and without a verdict goes back.
  * I5 What was refused, cancelled, throttled or ignored is neither success nor failure.
- * I6 The end of OPEN is fixed when it opens, and the wait grows with every round that fails.
- * I7 Who asks changes nothing: peek, retryAfterMs and snapshot take no permit and make no transition.
+ * I6 The end of OPEN is fixed when it opens, whatever operators do meanwhile, and the wait grows with every round that fails.
+ * I7 Who asks changes nothing: peek, retryAfterMs and snapshot take no permit and make no transition, of whatever instant they are asked.
+ * I8 Where it does not enforce, or is forced closed, nothing is refused.
+ * I9 What operators want ends, and costs a call nothing until then.
  */
 
 export interface BreakerDeps {
@@ -63,6 +65,10 @@ class CircuitBreaker implements Breaker {
   #mode: BreakerMode = 'enforce';
   #overrides: Overrides | undefined;
   #forced: 'FORCED_OPEN' | 'FORCED_CLOSED' | undefined;
+  /** When the first override ends. */
+  #overrideEndMs = Number.POSITIVE_INFINITY;
+  /** The state that listeners know of. */
+  #told: BreakerState = 'CLOSED';
   #generation = 0;
   #window: OutcomeWindow;
   #row = 0;
@@ -90,10 +96,12 @@ class CircuitBreaker implements Breaker {
 
   tryAcquire(givenMs: number): BreakerPermit | undefined {
     const nowMs = this.#at(givenMs);
-    if (this.#overrides !== undefined) this.#refreshOverride(nowMs);
+    if (nowMs >= this.#overrideEndMs) this.#refreshOverride(nowMs, 'override is over');
     if (this.#forced === 'FORCED_OPEN') return undefined;
-    if (this.#state !== 'CLOSED' && this.#isEnforced()) return this.#tryProbe(nowMs);
-    if ((nowMs < this.#rampUntilMs || nowMs < this.#advisedUntilMs) && !this.#isLetIn(nowMs)) return undefined;
+    if (this.#isEnforced()) {
+      if (this.#state !== 'CLOSED') return this.#tryProbe(nowMs);
+      if ((nowMs < this.#rampUntilMs || nowMs < this.#advisedUntilMs) && !this.#isLetIn(nowMs)) return undefined;
+    }
     this.#inFlight++;
     return new Permit(this.#generation, false, nowMs);
   }
@@ -127,24 +135,24 @@ class CircuitBreaker implements Breaker {
 
   retryAfterMs(givenMs: number): number {
     const nowMs = Math.max(givenMs, this.#latestMs);
-    if (this.#overrides?.wanted(nowMs) === 'FORCED_OPEN') return this.#overrides.openForMs(nowMs);
-    if (!this.#isEnforced() || this.#state === 'CLOSED') return 0;
-    if (this.#state === 'OPEN') return Math.max(0, this.#openUntilMs - nowMs);
-    return this.#round?.waitMs(nowMs) ?? 0;
+    const state = this.#stateAt(nowMs);
+    if (state === 'FORCED_OPEN') return this.#overrides?.openForMs(nowMs) ?? 0;
+    if (state === 'HALF_OPEN') return this.#round?.waitMs(nowMs) ?? 0;
+    return state === 'OPEN' && this.#state === 'OPEN' ? Math.max(0, this.#openUntilMs - nowMs) : 0;
   }
 
   peek(givenMs: number): BreakerView {
     const nowMs = Math.max(givenMs, this.#latestMs);
-    this.#window.advance(nowMs);
+    const totals = this.#window.at(nowMs);
     const state = this.#stateAt(nowMs);
     const openForMs = this.retryAfterMs(nowMs);
     return {
       state,
       eligible: state === 'OPEN' && openForMs === 0,
       generation: this.#generation,
-      calls: this.#window.total,
-      failureRate: this.#rate(this.#window.failures),
-      slowRate: this.#rate(this.#window.slow),
+      calls: totals.total,
+      failureRate: this.#rate(totals.failures, totals.total),
+      slowRate: this.#rate(totals.slow, totals.total),
       openForMs,
       sinceMs: this.#sinceMs,
       lastCause: this.#lastCause,
@@ -156,18 +164,12 @@ class CircuitBreaker implements Breaker {
     };
   }
 
-  isolate(by: Parameters<Breaker['isolate']>[0], givenMs: number): void {
-    const nowMs = this.#at(givenMs);
-    this.#overrides ??= new Overrides();
-    this.#overrides.open(by, nowMs);
-    this.#refreshOverride(nowMs, by.reason);
+  isolate(by: Override, givenMs: number): void {
+    this.#hold('open', by, givenMs);
   }
 
-  forceClosed(by: Parameters<Breaker['forceClosed']>[0], givenMs: number): void {
-    const nowMs = this.#at(givenMs);
-    this.#overrides ??= new Overrides();
-    this.#overrides.close(by, nowMs);
-    this.#refreshOverride(nowMs, by.reason);
+  forceClosed(by: Override, givenMs: number): void {
+    this.#hold('closed', by, givenMs);
   }
 
   release(owner: string, givenMs: number): void {
@@ -178,20 +180,19 @@ class CircuitBreaker implements Breaker {
 
   reset(givenMs: number): void {
     const nowMs = this.#at(givenMs);
-    const from = this.#stateAt(nowMs);
     this.#overrides = undefined;
+    this.#overrideEndMs = Number.POSITIVE_INFINITY;
     this.#forced = undefined;
     this.#attempt = 0;
     this.#rampUntilMs = Number.NEGATIVE_INFINITY;
-    this.#enter('CLOSED', from, 'reset', nowMs);
+    this.#enter('CLOSED', 'reset', nowMs);
   }
 
   setMode(mode: BreakerMode, givenMs: number): void {
     if (mode === this.#mode) return;
     const nowMs = this.#at(givenMs);
-    const from = this.#stateAt(nowMs);
     this.#mode = mode;
-    this.#enter('CLOSED', from, `mode ${mode}`, nowMs);
+    this.#enter('CLOSED', `mode ${mode}`, nowMs);
   }
 
   advise(untilMs: number, givenMs: number): void {
@@ -212,17 +213,16 @@ class CircuitBreaker implements Breaker {
 
   restore(snapshot: BreakerSnapshot, givenMs: number): void {
     const nowMs = this.#at(givenMs);
-    const from = this.#stateAt(nowMs);
     this.#generation = Math.max(this.#generation, snapshot.generation);
     this.#attempt = snapshot.attempt;
-    for (const { owner, reason, leftMs } of snapshot.overrides) {
+    for (const { owner, reason, wants, leftMs } of snapshot.overrides) {
       this.#overrides ??= new Overrides();
-      this.#overrides.open({ owner, reason, ttlMs: leftMs }, nowMs);
+      this.#overrides.hold(wants, { owner, reason, ttlMs: leftMs }, nowMs);
     }
+    this.#forced = this.#pruneOverrides(nowMs);
     // Probes of another process are not ours: where it was half open, a round of our own begins with the next call.
-    this.#openUntilMs = nowMs + snapshot.openForMs;
-    this.#enter(snapshot.state === 'CLOSED' ? 'CLOSED' : 'OPEN', from, 'restored', nowMs);
-    this.#refreshOverride(nowMs);
+    this.#openUntilMs = nowMs + Math.min(snapshot.openForMs, this.#settings.openMaxMs);
+    this.#enter(snapshot.state === 'CLOSED' ? 'CLOSED' : 'OPEN', 'restored', nowMs);
   }
 
   configure(settings: BreakerSettings, givenMs: number): void {
@@ -240,11 +240,17 @@ class CircuitBreaker implements Breaker {
     return this.#mode === 'enforce' && this.#forced === undefined;
   }
 
+  /** What the next call will find, before any probe that is due. */
   #stateAt(nowMs: number): BreakerState {
     const forced = this.#overrides?.wanted(nowMs);
+    if (forced !== undefined || this.#forced === undefined) return this.#seen(forced, this.#state);
+    return this.#seen(undefined, this.#forced === 'FORCED_OPEN' ? 'OPEN' : 'CLOSED');
+  }
+
+  #seen(forced: 'FORCED_OPEN' | 'FORCED_CLOSED' | undefined, own: 'CLOSED' | 'OPEN' | 'HALF_OPEN'): BreakerState {
     if (forced !== undefined) return forced;
     if (this.#mode === 'metrics_only') return 'METRICS_ONLY';
-    return this.#mode === 'disabled' ? 'DISABLED' : this.#state;
+    return this.#mode === 'disabled' ? 'DISABLED' : own;
   }
 
   /** Who is alone gets in: it is the crowd that must come back little by little. */
@@ -258,7 +264,7 @@ class CircuitBreaker implements Breaker {
   #tryProbe(nowMs: number): BreakerPermit | undefined {
     if (this.#state === 'OPEN') {
       if (nowMs < this.#openUntilMs) return undefined;
-      this.#enter('HALF_OPEN', 'OPEN', 'time to probe', nowMs);
+      this.#enter('HALF_OPEN', 'time to probe', nowMs);
     }
     const round = this.#round as ProbeRound;
     const late = round.expire(nowMs);
@@ -277,6 +283,13 @@ class CircuitBreaker implements Breaker {
   #judge(permit: BreakerPermit, outcome: Outcome, nowMs: number, error: unknown): void {
     const round = this.#round;
     if (round === undefined) return;
+    // Probes that are too late have failed, this one too if it is one of them, whether or not a call came by that noticed it.
+    const late = round.expire(nowMs);
+    if (late !== undefined || (permit instanceof Permit && permit.expired)) {
+      this.#late++;
+      if (late !== undefined) this.#decide(late, nowMs, error);
+      return;
+    }
     if (outcome !== 'success' && outcome !== 'failure') {
       round.giveBack(permit);
       return;
@@ -296,8 +309,9 @@ class CircuitBreaker implements Breaker {
     const { total, failures, slow } = this.#window;
     const enough = nowMs < this.#advisedUntilMs ? Math.ceil(minCalls / 4) : minCalls;
     if (total < enough) return undefined;
-    if (failures >= failureRate * total && failures > 0) return 'failure rate';
-    return slow >= slowRate * total && slow > 0 ? 'slow calls' : undefined;
+    // Divided, not multiplied: 7 of 100 are 0.07, while 0.07 * 100 is more than 7.
+    if (failures > 0 && failures / total >= failureRate) return 'failure rate';
+    return slow > 0 && slow / total >= slowRate ? 'slow calls' : undefined;
   }
 
   #trip(reason: string, nowMs: number, error: unknown): void {
@@ -306,12 +320,12 @@ class CircuitBreaker implements Breaker {
       return;
     }
     // Nothing is refused; it is told, and the next sample begins.
-    const change = this.#change(this.#stateAt(nowMs), 'OPEN', `${reason} (not enforced)`, nowMs);
+    const rates = this.#rates(nowMs);
     this.#wouldOpen++;
     this.#lastCause = error;
     this.#window.clear();
     this.#row = 0;
-    this.#deps.onTransition?.(change);
+    this.#tell(this.#told, 'OPEN', `${reason} (not enforced)`, rates, nowMs);
   }
 
   #open(reason: string, nowMs: number, error: unknown): void {
@@ -319,61 +333,80 @@ class CircuitBreaker implements Breaker {
     // One that was closed for a whole window has recovered; one that was not is the same trouble going on.
     const windowMs = 'count' in window ? openMaxMs : window.buckets * window.bucketMs;
     if (this.#state === 'CLOSED' && nowMs - this.#sinceMs >= windowMs) this.#attempt = 0;
-    const waitMs = Math.min(openMaxMs, openMs * openFactor ** this.#attempt);
     const jitter = 1 + openJitter * (2 * this.#deps.random.next() - 1);
-    const asked = isSoukError(error) && error.retry.kind === 'later' ? (error.retry.afterMs ?? 0) : 0;
-    this.#openUntilMs = nowMs + Math.min(openMaxMs, Math.max(waitMs * jitter, asked));
+    // The largest number, not Infinity: nothing times that is still nothing.
+    const waitMs = jitter * Math.min(openMaxMs, openMs * Math.min(openFactor ** this.#attempt, Number.MAX_VALUE));
+    const askedMs = isSoukError(error) && error.retry.kind === 'later' ? (error.retry.afterMs ?? 0) : 0;
+    this.#openUntilMs = nowMs + Math.min(openMaxMs, askedMs > waitMs ? askedMs : waitMs);
     this.#attempt++;
     if (error !== undefined) this.#lastCause = error;
-    this.#enter('OPEN', this.#state, reason, nowMs);
+    this.#enter('OPEN', reason, nowMs);
   }
 
   #close(reason: string, nowMs: number): void {
     const { rampMs, openJitter } = this.#settings;
     this.#rampFromMs = nowMs;
     this.#rampUntilMs = nowMs + rampMs * (1 + openJitter * (2 * this.#deps.random.next() - 1));
-    this.#enter('CLOSED', this.#state, reason, nowMs);
+    this.#enter('CLOSED', reason, nowMs);
   }
 
-  #refreshOverride(nowMs: number, reason = 'override is over'): void {
-    const wanted = this.#overrides?.wanted(nowMs);
-    if (wanted === this.#forced) return;
-    const from = this.#forced ?? this.#stateAt(nowMs);
-    this.#forced = wanted;
-    if (wanted !== undefined) {
-      this.#begin(nowMs);
-      this.#deps.onTransition?.(this.#change(from, wanted, reason, nowMs));
-      return;
+  #hold(wants: 'open' | 'closed', by: Override, givenMs: number): void {
+    const nowMs = this.#at(givenMs);
+    this.#overrides ??= new Overrides();
+    this.#overrides.hold(wants, by, nowMs);
+    this.#refreshOverride(nowMs, by.reason);
+  }
+
+  #pruneOverrides(nowMs: number): 'FORCED_OPEN' | 'FORCED_CLOSED' | undefined {
+    this.#overrideEndMs = this.#overrides?.prune(nowMs) ?? Number.POSITIVE_INFINITY;
+    if (this.#overrideEndMs === Number.POSITIVE_INFINITY) this.#overrides = undefined;
+    return this.#overrides?.wanted(nowMs);
+  }
+
+  #refreshOverride(nowMs: number, reason: string): void {
+    const before = this.#forced;
+    this.#forced = this.#pruneOverrides(nowMs);
+    if (this.#forced === before) return;
+    if (this.#forced !== undefined) this.#begin(reason, nowMs);
+    else if (before === 'FORCED_CLOSED') this.#enter('CLOSED', reason, nowMs);
+    else {
+      // Nobody knows how the target is now: the next calls find out, unless it was already open and has to wait.
+      if (this.#state !== 'OPEN') this.#openUntilMs = nowMs;
+      this.#enter('OPEN', reason, nowMs);
     }
-    // Nobody knows how the target is now: the next calls find out.
-    if (from === 'FORCED_OPEN') this.#openUntilMs = nowMs;
-    this.#enter(from === 'FORCED_OPEN' ? 'OPEN' : 'CLOSED', from, reason, nowMs);
   }
 
-  #enter(to: 'CLOSED' | 'OPEN' | 'HALF_OPEN', from: BreakerState, reason: string, nowMs: number): void {
-    const change = this.#change(from, to, reason, nowMs);
+  #enter(to: 'CLOSED' | 'OPEN' | 'HALF_OPEN', reason: string, nowMs: number): void {
     this.#state = to;
-    this.#begin(nowMs);
     this.#round = to === 'HALF_OPEN' ? new ProbeRound(this.#settings, nowMs) : undefined;
-    if (from !== to) this.#deps.onTransition?.({ ...change, to: this.#stateAt(nowMs) });
+    this.#begin(reason, nowMs);
   }
 
-  #begin(nowMs: number): void {
+  /** Begins a generation, and tells of it where it is seen from outside. */
+  #begin(reason: string, nowMs: number): void {
+    const rates = this.#rates(nowMs);
     this.#generation++;
     this.#window.clear();
     this.#row = 0;
     this.#inFlight = 0;
     this.#sinceMs = nowMs;
+    const from = this.#told;
+    this.#told = this.#seen(this.#forced, this.#state);
+    if (from !== this.#told) this.#tell(from, this.#told, reason, rates, nowMs);
   }
 
-  #change(from: BreakerState, to: BreakerState, reason: string, nowMs: number): BreakerTransition {
-    const { failures, slow } = this.#window;
-    const generation = this.#generation + 1;
-    return { from, to, reason, generation, failureRate: this.#rate(failures), slowRate: this.#rate(slow), nowMs };
+  #tell(from: BreakerState, to: BreakerState, reason: string, rates: Rates, nowMs: number): void {
+    this.#deps.onTransition?.({ from, to, reason, generation: this.#generation, ...rates, nowMs });
   }
 
-  #rate(count: number): number | undefined {
-    const { total } = this.#window;
+  #rates(nowMs: number): Rates {
+    const { total, failures, slow } = this.#window.at(nowMs);
+    return { failureRate: this.#rate(failures, total), slowRate: this.#rate(slow, total) };
+  }
+
+  #rate(count: number, total: number): number | undefined {
     return total < this.#settings.minCalls ? undefined : count / total;
   }
 }
+
+type Rates = Pick<BreakerTransition, 'failureRate' | 'slowRate'>;

@@ -12,18 +12,25 @@ export type WindowOptions = { readonly buckets: number; readonly bucketMs: numbe
  * N1 The totals are those of the calls that lie in the window, and of no others.
  * N2 To add costs the same however many calls there are. Time that passed is made up for once, whatever passed: at most all buckets.
  * N3 Time that goes back changes nothing: what comes then belongs to the bucket of the latest instant.
+ * N4 Who asks changes nothing: `at` may be asked of any instant.
  */
-export interface OutcomeWindow {
+export interface OutcomeTotals {
   readonly total: number;
   readonly failures: number;
   readonly slow: number;
+}
+
+/** Its own totals are those of the last `add`. */
+export interface OutcomeWindow extends OutcomeTotals {
   add(failed: boolean, slow: boolean, nowMs: number): void;
-  /** Lets go of what is too old. Totals are those of the last call of this or of `add`. */
-  advance(nowMs: number): void;
+  /** Pure. What of it still lies in the window at that instant. */
+  at(nowMs: number): OutcomeTotals;
   clear(): void;
 }
 
 export function checkWindow(window: WindowOptions): WindowOptions {
+  if ('count' in window && 'buckets' in window)
+    throw resilienceErrors.BAD_OPTION({ option: 'breaker.window', want: 'count or buckets, not both', got: 'both' });
   if ('count' in window) return { count: wholeAtLeast('breaker.window.count', window.count, 1) };
   const buckets = wholeAtLeast('breaker.window.buckets', window.buckets, 1);
   if (buckets > 3600)
@@ -66,7 +73,9 @@ class CountWindow implements OutcomeWindow {
     if (slow) this.slow++;
   }
 
-  advance(): void {}
+  at(): OutcomeTotals {
+    return this;
+  }
 
   clear(): void {
     this.total = this.failures = this.slow = this.#at = 0;
@@ -105,7 +114,7 @@ class TimeWindow implements OutcomeWindow {
 
   add(failed: boolean, slow: boolean, nowMs: number): void {
     this.#ring ??= new Uint32Array(this.#size * FIELDS);
-    this.advance(nowMs);
+    this.#advance(nowMs);
     const at = this.#at * FIELDS;
     this.#ring[at] = (this.#ring[at] as number) + 1;
     this.total++;
@@ -119,7 +128,21 @@ class TimeWindow implements OutcomeWindow {
     }
   }
 
-  advance(nowMs: number): void {
+  at(nowMs: number): OutcomeTotals {
+    let { total, failures, slow } = this;
+    const ring = this.#ring;
+    if (ring === undefined) return { total, failures, slow };
+    const gone = Math.min(Math.floor(nowMs / this.#bucketMs) - this.#tick, this.#size);
+    for (let step = 1; step <= gone; step++) {
+      const at = ((this.#at + step) % this.#size) * FIELDS;
+      total -= ring[at] as number;
+      failures -= ring[at + 1] as number;
+      slow -= ring[at + 2] as number;
+    }
+    return { total, failures, slow };
+  }
+
+  #advance(nowMs: number): void {
     const tick = Math.floor(nowMs / this.#bucketMs);
     if (tick <= this.#tick) return;
     const steps = Math.min(tick - this.#tick, this.#size);

@@ -45,7 +45,8 @@ export class ProbeRound {
 
   /** Judges probes that take too long: they have failed, and what they bring later counts no more. */
   expire(nowMs: number): 'open' | 'closed' | undefined {
-    for (const permit of [...this.#running]) {
+    for (let n = this.#running.length - 1; n >= 0; n--) {
+      const permit = this.#running[n] as ProbePermit;
       if (nowMs - permit.startedMs < this.#settings.probeTimeoutMs) continue;
       permit.released = true;
       permit.expired = true;
@@ -70,7 +71,7 @@ export class ProbeRound {
     this.#judged++;
     if (failed) this.#failures++;
     if (slow) this.#slow++;
-    const reaches = (count: number, rate: number) => count > 0 && count >= rate * halfOpenPermits;
+    const reaches = (count: number, rate: number) => count > 0 && count / halfOpenPermits >= rate;
     if (reaches(this.#failures, failureRate) || reaches(this.#slow, slowRate)) return 'open';
     const open = halfOpenPermits - this.#judged;
     const could = reaches(this.#failures + open, failureRate) || reaches(this.#slow + open, slowRate);

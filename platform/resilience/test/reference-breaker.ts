@@ -30,6 +30,12 @@ export interface ReferencePermit {
   over: boolean;
 }
 
+interface Hold {
+  readonly owner: string;
+  readonly wants: 'FORCED_OPEN' | 'FORCED_CLOSED';
+  readonly untilMs: number;
+}
+
 /** The same automaton, as slow and plain as can be: all samples in a list, counted each time. */
 export class ReferenceBreaker {
   state: 'CLOSED' | 'OPEN' | 'HALF_OPEN' = 'CLOSED';
@@ -44,25 +50,65 @@ export class ReferenceBreaker {
   #probes: ReferencePermit[] = [];
   #verdicts: Sample[] = [];
   #ids = 0;
+  #holds: Hold[] = [];
+  #forced: Hold['wants'] | undefined;
   readonly #options: ReferenceOptions;
 
   constructor(options: ReferenceOptions) {
     this.#options = options;
   }
 
+  /** What the next call finds. */
+  shown(nowMs: number): string {
+    const wanted = this.#wanted(nowMs);
+    if (wanted !== undefined || this.#forced === undefined) return wanted ?? this.state;
+    return this.#forced === 'FORCED_OPEN' ? 'OPEN' : 'CLOSED';
+  }
+
+  hold(hold: Hold, nowMs: number): void {
+    this.#holds = [...this.#holds.filter((one) => one.owner !== hold.owner || one.wants !== hold.wants), hold];
+    this.#refresh(nowMs);
+  }
+
+  release(owner: string, nowMs: number): void {
+    this.#holds = this.#holds.filter((one) => one.owner !== owner);
+    this.#refresh(nowMs);
+  }
+
+  reset(nowMs: number): void {
+    this.#holds = [];
+    this.#forced = undefined;
+    this.#attempt = 0;
+    this.#to('CLOSED', nowMs);
+  }
+
+  #wanted(nowMs: number): Hold['wants'] | undefined {
+    const wants = this.#holds.filter((one) => nowMs < one.untilMs).map((one) => one.wants);
+    return wants.find((one) => one === 'FORCED_OPEN') ?? wants[0];
+  }
+
+  #refresh(nowMs: number): void {
+    const before = this.#forced;
+    this.#forced = this.#wanted(nowMs);
+    if (this.#forced === before) return;
+    if (this.#forced === undefined && before === 'FORCED_OPEN' && this.state !== 'OPEN') this.#openUntil = nowMs;
+    if (this.#forced !== undefined) this.#to(this.state, nowMs);
+    else this.#to(before === 'FORCED_OPEN' ? 'OPEN' : 'CLOSED', nowMs);
+  }
+
   acquire(nowMs: number): ReferencePermit | undefined {
     const o = this.#options;
+    this.#refresh(nowMs);
+    if (this.#forced === 'FORCED_OPEN') return undefined;
+    if (this.#forced === 'FORCED_CLOSED')
+      return { id: this.#ids++, era: this.era, probe: false, startedMs: nowMs, over: false };
     if (this.state === 'OPEN' && nowMs >= this.#openUntil) {
       this.#to('HALF_OPEN', nowMs);
       this.#free = o.permits;
       this.#roundUntil = nowMs + o.roundMs;
     }
     if (this.state === 'HALF_OPEN') {
-      for (const probe of this.#probes.filter((one) => nowMs - one.startedMs >= o.probeTimeoutMs)) {
-        if (this.state !== 'HALF_OPEN') break;
-        probe.over = true;
-        this.#verdict(probe, { atMs: nowMs, failed: true, slow: true }, nowMs);
-      }
+      this.#expire(nowMs);
       if (this.state === 'HALF_OPEN' && nowMs >= this.#roundUntil) this.#open(nowMs);
     }
     if (this.state === 'OPEN' || (this.state === 'HALF_OPEN' && this.#free === 0)) return undefined;
@@ -83,6 +129,8 @@ export class ReferenceBreaker {
     const counts = outcome === 'success' || outcome === 'failure';
     const sample = { atMs: nowMs, failed: outcome === 'failure', slow: nowMs - permit.startedMs >= o.slowMs };
     if (permit.probe) {
+      this.#expire(nowMs);
+      if (!this.#probes.includes(permit)) return;
       if (counts) this.#verdict(permit, sample, nowMs);
       else {
         this.#probes = this.#probes.filter((one) => one !== permit);
@@ -101,9 +149,23 @@ export class ReferenceBreaker {
     const slow = inWindow.filter((one) => one.slow).length;
     const enough = inWindow.length >= o.minCalls;
     const isBad = (count: number, rate: number) => count > 0 && count / inWindow.length >= rate;
-    if (this.#row >= o.consecutive || (enough && (isBad(failed, o.failureRate) || isBad(slow, o.slowRate)))) {
+    const isBadNow =
+      this.#row >= o.consecutive || (enough && (isBad(failed, o.failureRate) || isBad(slow, o.slowRate)));
+    if (!isBadNow) return;
+    if (this.#forced === undefined) {
       if (nowMs - this.#since >= o.windowMs) this.#attempt = 0;
       this.#open(nowMs);
+      return;
+    }
+    this.#samples = [];
+    this.#row = 0;
+  }
+
+  #expire(nowMs: number): void {
+    for (const probe of this.#probes.filter((one) => nowMs - one.startedMs >= this.#options.probeTimeoutMs)) {
+      if (this.state !== 'HALF_OPEN') break;
+      probe.over = true;
+      this.#verdict(probe, { atMs: nowMs, failed: true, slow: true }, nowMs);
     }
   }
 
