@@ -1,5 +1,6 @@
 import { choice, decimal, duration, flag, integer, port, type SettingsOf, secret, text, url } from '@souk/config';
 import { busSetting } from './bus-setting.ts';
+import { resilienceSettings } from './resilience-settings.ts';
 import { createServices, type ShopServices } from './services.ts';
 
 /** Settings of the process itself. */
@@ -43,6 +44,7 @@ const processSections = {
     }),
   },
   bus: { transport: busSetting },
+  resilience: resilienceSettings,
   log: {
     level: choice(['debug', 'info', 'warn', 'error'], {
       default: 'info',

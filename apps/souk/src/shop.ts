@@ -4,7 +4,7 @@ import { createSmtpTransport } from '@souk/adapter-smtp';
 import { CatalogService } from '@souk/contracts/catalog/v1/catalog';
 import { InventoryService } from '@souk/contracts/inventory/v1/inventory';
 import { UserService } from '@souk/contracts/users/v1/users';
-import { type AnyService, createHost, createHttpServer, type Host } from '@souk/host';
+import { type AnyService, createHost, createHostPolicies, createHttpServer, type Host } from '@souk/host';
 import { type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
 import type { Bus } from '@souk/messaging';
 import type { Interceptor } from '@souk/rpc';
@@ -15,6 +15,7 @@ import { stuckSagas } from './admin/stuck-sagas.ts';
 import { createBus } from './bus.ts';
 import { createEdge } from './edge/edge.ts';
 import { embeddedProvider } from './provider.ts';
+import { policyRules } from './resilience-settings.ts';
 import { seedShop } from './seed.ts';
 import { createServices } from './services.ts';
 import type { ShopSettings } from './settings.ts';
@@ -75,6 +76,13 @@ export function createShop(options: ShopOptions): Shop {
   });
   // Closed by the traffic's stop; here for a start that fails before there is any.
   lifecycle.add({ name: 'http port', start: () => server.listen(), stop: () => server.drain() });
+  const { policies, part: policyCare } = createHostPolicies({
+    runtime,
+    telemetry: telemetry.forService('host'),
+    rules: policyRules(settings.resilience),
+    maxEventLoopDelayMs: settings.resilience.maxEventLoopDelay,
+  });
+  lifecycle.add(policyCare);
   const serviceSettings: Record<string, unknown> = { ...settings };
   if (settings.provider.embedded) {
     lifecycle.add(
@@ -119,6 +127,7 @@ export function createShop(options: ShopOptions): Shop {
     settings: serviceSettings,
     interceptors: options.interceptors ?? [],
     stuckSagas,
+    policies,
     lifecycle,
     onProgress,
   });

@@ -10,6 +10,8 @@ export {
   duration,
   flag,
   integer,
+  type JsonOptions,
+  json,
   type ListOptions,
   list,
   type NumberOptions,

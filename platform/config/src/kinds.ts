@@ -142,6 +142,37 @@ function limits(
   return { words, holds };
 }
 
+export interface JsonOptions extends SettingOptions<object> {
+  /** @throws when the value is not what is wanted; its message is told */
+  readonly check?: (value: Readonly<Record<string, unknown>>) => void;
+}
+
+/** An object: as such in the settings file, as JSON in the environment and on the command line. */
+export function json<const TOptions extends JsonOptions>(
+  options: TOptions,
+): Setting<Value<Readonly<Record<string, unknown>>, TOptions>> {
+  return setting(options, {
+    kind: 'json',
+    allowed: 'a JSON object',
+    read: (raw) => {
+      const value = typeof raw === 'string' ? parseJson(raw) : raw;
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+      const object = value as Readonly<Record<string, unknown>>;
+      options.check?.(object);
+      return object;
+    },
+    print: (value) => JSON.stringify(value),
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 const YES = ['true', '1', 'yes', 'on'];
 const NO = ['false', '0', 'no', 'off'];
 

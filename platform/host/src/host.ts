@@ -1,6 +1,7 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { createLifecycle, type Lifecycle, type Runtime } from '@souk/kernel';
 import type { Bus, BusHealth } from '@souk/messaging';
+import { createPolicyRegistry, type PolicyRegistry } from '@souk/resilience';
 import {
   type Client,
   createClient,
@@ -34,6 +35,8 @@ export interface HostOptions {
   readonly poolSizes?: Readonly<Record<string, number>>;
   /** Around every call to a service of this process; the first is the outermost. */
   readonly interceptors?: readonly Interceptor[];
+  /** What every call, publish and query goes through. @default a registry with the presets */
+  readonly policies?: PolicyRegistry;
   /** Tells of sagas that are stuck. @default they are in the log and in the metrics only */
   readonly stuckSagas?: StuckTeller;
   /** Takes the host's parts, behind those it has. @default a new one */
@@ -45,6 +48,8 @@ export interface HostOptions {
 /** Runs any set of services in this process. */
 export interface Host {
   readonly router: Router;
+  /** The policies of this process, by name. */
+  readonly policies: PolicyRegistry;
   /** Databases and services, in the order they start; more parts, such as an HTTP server, may be added before `start`. */
   readonly lifecycle: Lifecycle;
   /**
@@ -61,6 +66,7 @@ export interface Host {
 export function createHost(options: HostOptions): Host {
   const { runtime, services, telemetry, databases, onProgress = () => {} } = options;
   const own = telemetry.forService('host');
+  const policies = options.policies ?? createPolicyRegistry({ runtime });
   const router = createRouter({ runtime, telemetry: own, interceptors: options.interceptors ?? [] });
   const inProcess = createInProcessTransport(router);
   const here = new Set(services.flatMap(({ serves }) => serves.map(({ typeName }) => typeName)));
@@ -101,6 +107,7 @@ export function createHost(options: HostOptions): Host {
           router,
           transportTo: transportTo as (typeName: string) => Transport,
           jobs,
+          policies,
           stuckSagas: options.stuckSagas,
         });
       });
@@ -129,6 +136,7 @@ export function createHost(options: HostOptions): Host {
 
   return {
     router,
+    policies,
     lifecycle,
     operators: () => hosted.map(({ operators }) => operators),
     busHealth: () => options.bus.health(),
@@ -136,7 +144,7 @@ export function createHost(options: HostOptions): Host {
       const transport = transportTo(service.typeName);
       if (transport === undefined)
         throw hostErrors.CALLEE_MISSING({ service: callerService, callee: service.typeName });
-      return createClient(service, transport, { runtime, telemetry: own, callerService });
+      return createClient(service, transport, { runtime, telemetry: own, callerService, policies });
     },
   };
 }

@@ -7,6 +7,7 @@ import {
 } from '@souk/eventstore';
 import { type Context, fromUnknown, type Runtime, rootContext } from '@souk/kernel';
 import { type Bus, createMessaging, type EventHandler, type Messaging, messagingMigrations } from '@souk/messaging';
+import type { PolicyRegistry } from '@souk/resilience';
 import { createClient, type Router, type Transport } from '@souk/rpc';
 import { createSagaEngine, type SagaEngine, sagaMigrations } from '@souk/saga';
 import { eventRules } from '@souk/schema';
@@ -27,6 +28,7 @@ export interface HostedServiceOptions {
   /** Finds the way to a service by its full protobuf name. */
   readonly transportTo: (typeName: string) => Transport;
   readonly jobs: Jobs;
+  readonly policies: PolicyRegistry;
   readonly stuckSagas: StuckTeller | undefined;
 }
 
@@ -115,9 +117,10 @@ const followsEvents = ({ projections, subscriptions }: AnyService): boolean =>
   projections.length + subscriptions.length > 0;
 
 function basicsOf(options: HostedServiceOptions, stops: Array<() => Promise<void>>) {
-  const { service, runtime, telemetry, settings, db, jobs, transportTo } = options;
+  const { service, runtime, telemetry, settings, db, jobs, transportTo, policies } = options;
   const clients = Object.entries(service.calls).map(([name, desc]) => {
-    const client = createClient(desc, transportTo(desc.typeName), { runtime, telemetry, callerService: service.name });
+    const own = { runtime, telemetry, callerService: service.name, policies };
+    const client = createClient(desc, transportTo(desc.typeName), own);
     return [name, client] as const;
   });
   const businessEvents = standardMetrics(telemetry.metrics).businessEvents;
@@ -128,6 +131,7 @@ function basicsOf(options: HostedServiceOptions, stops: Array<() => Promise<void
     db,
     settings,
     calls: Object.fromEntries(clients) as AnyDeps['calls'],
+    policies,
     count: (event: string) => businessEvents.add(1, { event }),
     schedule: (job: Parameters<AnyDeps['schedule']>[0]) => jobs.add(service.name, telemetry.log, job),
     onStop: (stop: () => Promise<void>) => void stops.push(stop),

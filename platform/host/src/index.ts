@@ -2,4 +2,5 @@ export type { AnyService } from './any-service.ts';
 export { hostErrors } from './errors.ts';
 export { createHost, type Host, type HostOptions } from './host.ts';
 export { createHttpServer, type HttpHandler, type HttpServer, type HttpServerOptions } from './http-server.ts';
+export { createHostPolicies, type HostPolicies, type HostPoliciesInit } from './policies.ts';
 export type { ServiceOperators, StuckTeller } from './service-operators.ts';

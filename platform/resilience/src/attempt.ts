@@ -257,6 +257,7 @@ export class RunningAttempt<T> implements Attempt, WheelEntry, Waiter {
   #settle(outcome: Outcome, error: unknown, nowMs: number): void {
     const { breaker, shedder, throttle, latency } = this.#call.layers;
     const permit = this.#permit;
+    this.#call.layers.stats.ended[outcome]++;
     if (permit !== undefined) breaker?.settle(permit, outcome, nowMs, error);
     if (this.#isShedding) {
       this.#isShedding = false;
@@ -296,15 +297,16 @@ export class RunningAttempt<T> implements Attempt, WheelEntry, Waiter {
   }
 
   #timedOut(scope: 'attempt' | 'call', nowMs: number): unknown {
-    const { layers, startedMs } = this.#call;
-    const ms = scope === 'attempt' ? layers.timeoutMs : Math.round(nowMs - startedMs);
-    return resilienceErrors.TIMED_OUT({ policy: layers.name, scope, ms });
+    const { layers } = this.#call;
+    if (scope === 'call') return this.#call.overdue(nowMs);
+    return resilienceErrors.TIMED_OUT({ policy: layers.name, scope, ms: layers.timeoutMs });
   }
 
   /** False when nothing is enforced: then the attempt goes on as if it had been let in. */
   #isRefused(by: RefusedBy, nowMs: number, why: string = by): boolean {
     const { layers } = this.#call;
     layers.stats.refused(by);
+    layers.stats.ended.rejected++;
     if (layers.isShadow) return false;
     this.#phase = 'settled';
     layers.wheel.remove(this);

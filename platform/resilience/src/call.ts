@@ -1,3 +1,4 @@
+import { kernelErrors, type SoukError } from '@souk/kernel';
 import { type Attempt, RunningAttempt } from './attempt.ts';
 import type { BackoffMemory } from './backoff.ts';
 import { resilienceErrors } from './errors.ts';
@@ -117,18 +118,23 @@ export class Call<T> implements WheelEntry, BackoffMemory {
       signal.addEventListener('abort', this.#onAbort);
     }
     if (this.deadlineMs <= nowMs) {
-      const ms = Math.round(this.layers.deadlineMs);
-      const error = resilienceErrors.TIMED_OUT({
-        policy: this.layers.name,
-        scope: 'call',
-        ms: Number.isFinite(ms) ? ms : 0,
-      });
-      this.#reject(error, 'cancelled');
+      this.#reject(this.overdue(nowMs), 'cancelled');
       return;
     }
     this.layers.retryBudget?.onRequest(nowMs);
     this.layers.hedgeBudget?.onRequest(nowMs);
     this.#round(nowMs);
+  }
+
+  /** The error of a call whose time is over: its caller's time, or that of the policy. */
+  overdue(nowMs: number): SoukError {
+    const { name, deadlineMs } = this.layers;
+    if (this.deadlineMs === this.init.deadlineMs) return kernelErrors.DEADLINE_EXCEEDED();
+    return resilienceErrors.TIMED_OUT({
+      policy: name,
+      scope: 'call',
+      ms: Math.round(Math.min(deadlineMs, nowMs - this.startedMs)),
+    });
   }
 
   gotValue(attempt: RunningAttempt<T>, value: T, outcome: Outcome, nowMs: number): void {

@@ -43,6 +43,7 @@ export { createPolicy, type Policy, type PolicyFunctions, type PolicyInit, type 
 export { type BuilderInit, type PolicyBuilder, policy } from './policy-builder.ts';
 export type { PolicyConfig, PolicyMode, TimeoutOptions } from './policy-config.ts';
 export {
+  checkRules,
   createPolicyRegistry,
   type MakeBreaker,
   type PolicyRegistry,

@@ -4,6 +4,7 @@ import type { BreakerSettings } from './breaker-options.ts';
 import type { Breaker, BreakerTransition } from './breaker-types.ts';
 import { fits, mergeConfig, type PolicyChange } from './config-merge.ts';
 import { resilienceErrors } from './errors.ts';
+import { resolveConfig } from './layer-builder.ts';
 import type { PolicyListener } from './listener.ts';
 import { createPolicy, type Policy, type PolicyFunctions } from './policy.ts';
 import type { PolicyConfig } from './policy-config.ts';
@@ -64,6 +65,16 @@ export interface PolicyRegistry {
   setOverload(overload: number): void;
   /** Adapts what is to follow the traffic, and lets go of what is idle. To be called every half minute or so. */
   tend(): void;
+}
+
+/**
+ * Whether policies can be made of the rules: each kind by itself, and each change laid over the preset of every kind.
+ * @throws RESILIENCE_BAD_OPTION
+ */
+export function checkRules({ kinds = {}, rules = {} }: PolicyRules): void {
+  for (const config of Object.values(kinds)) resolveConfig(config);
+  for (const change of Object.values(rules))
+    for (const config of Object.values({ ...PRESETS, ...kinds })) resolveConfig(mergeConfig(config, change));
 }
 
 const IDLE_MS = 10 * 60_000;

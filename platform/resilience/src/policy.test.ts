@@ -95,7 +95,7 @@ test('who has given up before it begins is never worked for', async () => {
 
 test('a time that is over already refuses the call before anything is admitted', async () => {
   const world = policyWorld({ bulkhead: { limit: 1 } });
-  await assert.rejects(world.policy.run(world.work, { deadlineMs: 0 }), reason('RESILIENCE_TIMED_OUT'));
+  await assert.rejects(world.policy.run(world.work, { deadlineMs: 0 }), reason('SOUK_DEADLINE_EXCEEDED'));
   assert.equal(world.jobs.length, 0);
 });
 
@@ -244,7 +244,7 @@ test('one whose time is over in the queue is not worked for', async () => {
   void world.policy.run(world.work);
   const seen = watch(world.policy.run(world.work, { deadlineMs: 100 }));
   await world.runtime.advance(150);
-  assert.equal((seen.error as { reason: string }).reason, 'RESILIENCE_TIMED_OUT');
+  assert.equal((seen.error as { reason: string }).reason, 'SOUK_DEADLINE_EXCEEDED');
   world.jobs[0]?.resolve(1);
   await world.runtime.settle();
   assert.equal(world.jobs.length, 1);

@@ -1,15 +1,16 @@
 import type { PolicyConfig } from './policy-config.ts';
 
 /** What a policy stands in front of. */
-export type PolicyKind = 'call' | 'server' | 'publish' | 'consume' | 'sql' | 'http' | 'email';
+export type PolicyKind = 'call' | 'server' | 'waiting' | 'publish' | 'consume' | 'sql' | 'http' | 'email';
 
 /**
  * What each kind begins with, and why.
  *
- * - `call`, to another service: three attempts, for one instance of two may be restarting; a tenth of the calls may be repeated, so
+ * - `call`, to another service: three attempts, for one instance of two may be restarting, and only of what may be repeated; a tenth of the calls may be repeated, so
  *   that a target in trouble gets 1.1 times its load and not three times. The breaker opens at half of at least 20 calls. 256 at once are
  *   more than a healthy target ever has under way; 512 wait, so that a burst is no error and an outage fills no memory.
  * - `server`, at the door of a process: the limit is found out from latencies; what is least important is refused first.
+ * - `waiting`, for requests that asked to be answered late: they only hold memory, so there may be many.
  * - `publish`, to the bus: no retry, for the outbox does that with its own patience; the breaker saves it from asking a dead broker.
  * - `consume`: one slow kind of event must not take all connections of the database.
  * - `sql`: the pool is the bulkhead. No retry, for only the caller knows what has happened; the breaker makes an outage answer at once.
@@ -18,12 +19,20 @@ export type PolicyKind = 'call' | 'server' | 'publish' | 'consume' | 'sql' | 'ht
  */
 export const PRESETS: Readonly<Record<PolicyKind, PolicyConfig>> = Object.freeze({
   call: {
-    retry: {},
+    retry: { trustsRefusals: false },
     throttle: {},
     bulkhead: { limit: 256, queueLimit: 512, queueTimeoutMs: 1000 },
     breaker: { consecutive: 10 },
   },
-  server: { shed: { limit: { initial: 100, min: 20, max: 1000 } }, observe: true },
+  server: {
+    shed: {
+      limit: { initial: 200, min: 64, max: 2000 },
+      queueFactor: 4,
+      ...{ queueTimeoutMs: 1000, overloadAfterMs: 500, overloadWaitMs: 100 },
+    },
+    observe: true,
+  },
+  waiting: { bulkhead: { limit: 2000 } },
   publish: { breaker: { consecutive: 10, openMs: 1000, openMaxMs: 10_000 }, observe: true },
   consume: { bulkhead: { limit: 64, queueLimit: 10_000 }, observe: true },
   sql: {

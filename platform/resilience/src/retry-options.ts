@@ -15,6 +15,12 @@ export interface RetryOptions {
    * @default false
    */
   readonly idempotent?: boolean;
+  /**
+   * Whether calls that may not be repeated are tried again all the same when the error says that nothing has happened. Off where errors come
+   * through others, who may have done something before they failed.
+   * @default true
+   */
+  readonly trustsRefusals?: boolean;
   /** Longest wait in milliseconds that a server may ask for; a longer one ends the call. @default 30000 */
   readonly maxServerDelayMs?: number;
 }
@@ -24,6 +30,7 @@ export interface RetrySettings {
   readonly backoff: BackoffSettings;
   readonly budget: RetryBudgetOptions | false;
   readonly idempotent: boolean;
+  readonly trustsRefusals: boolean;
   readonly maxServerDelayMs: number;
 }
 
@@ -43,6 +50,7 @@ export function resolveRetry(options: RetryOptions = {}): RetrySettings {
     backoff: resolveBackoff(options.backoff),
     budget: options.budget ?? {},
     idempotent: options.idempotent ?? false,
+    trustsRefusals: options.trustsRefusals ?? true,
     maxServerDelayMs: atLeast('retry.maxServerDelayMs', options.maxServerDelayMs ?? 30_000, 0),
   });
 }

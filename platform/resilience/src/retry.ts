@@ -37,7 +37,7 @@ export function nextDelay(
   if (attempt >= settings.maxAttempts) return 'attempts';
   const kind = isSoukError(error) ? error.retry.kind : 'unknownOutcome';
   if (kind === 'never') return 'server';
-  if (kind === 'unknownOutcome' && !failed.idempotent) return 'unrepeatable';
+  if (!failed.idempotent && (kind === 'unknownOutcome' || !settings.trustsRefusals)) return 'unrepeatable';
   const asked = askedDelay(error);
   if (asked > settings.maxServerDelayMs || asked < 0) return 'server';
   let delay = backoffDelay(settings.backoff, attempt, memory, random);

@@ -112,8 +112,12 @@ class LoadShedder implements Shedder {
 
   #gateSettings(): GateSettings {
     const { limit } = this.#limit;
-    const { queueFactor, queueTimeoutMs } = this.#settings;
-    return resolveGate({ limit, queueLimit: Math.ceil(limit * queueFactor), queueTimeoutMs, order: 'adaptive' });
+    const { queueFactor, queueTimeoutMs, overloadAfterMs, overloadWaitMs } = this.#settings;
+    const queueLimit = Math.ceil(limit * queueFactor);
+    return resolveGate({
+      ...{ limit, queueLimit, queueTimeoutMs, overloadAfterMs, overloadWaitMs },
+      order: 'adaptive',
+    });
   }
 
   /** Once a second: the share to refuse, and which classes it takes. */

@@ -11,11 +11,11 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import { type Context, fromUnknown, kernelErrors, type Runtime, type TraceContext } from '@souk/kernel';
+import { createPolicyRegistry, type PolicyRegistry } from '@souk/resilience';
 import { methodRules } from '@souk/schema';
 import type { Telemetry } from '@souk/telemetry';
 import { createCallMetrics } from './call-metrics.ts';
 import { rpcErrors } from './errors.ts';
-import { retrying } from './retry.ts';
 import type { Transport } from './wire.ts';
 
 export interface CallOptions {
@@ -39,6 +39,8 @@ export interface ClientOptions {
   readonly callerService?: string;
   /** Milliseconds a call may take where neither the call nor the contract says. @default 10000 */
   readonly defaultTimeoutMs?: number;
+  /** What calls go through: each method has a policy of its own, `rpc:orders.PlaceOrder`. @default one for this client alone */
+  readonly policies?: PolicyRegistry;
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
@@ -47,8 +49,9 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 type Method = (ctx: Context, request: MessageInitShape<DescMessage>, options?: CallOptions) => Promise<Message>;
 
 /**
- * Makes a client of every unary method of a service. Calls that the contract marks as repeatable, or that carry an idempotency key
- * which the method honours, are repeated when an error says that it can help.
+ * Makes a client of every unary method of a service. Every call goes through the policy of its method. Calls that the contract marks as
+ * repeatable, or that carry an idempotency key which the method honours, are repeated when that can help; all others only when the
+ * error says that nothing has happened.
  */
 export function createClient<TService extends DescService>(
   service: TService,
@@ -56,10 +59,18 @@ export function createClient<TService extends DescService>(
   options: ClientOptions,
 ): Client<TService> {
   const methods = service.methods.filter(isUnary);
+  const policies = options.policies ?? createPolicyRegistry({ runtime: options.runtime });
   const entries = methods.map(
-    (method) => [method.localName, clientMethod(service, method, transport, options)] as const,
+    (method) => [method.localName, clientMethod(service, method, transport, { ...options, policies })] as const,
   );
   return Object.freeze(Object.fromEntries(entries)) as unknown as Client<TService>;
+}
+
+/** `rpc:orders.PlaceOrder`: the package's own name without its root and version, and the method. */
+function policyName(service: DescService, method: DescMethod): string {
+  const parts = service.typeName.split('.').slice(0, -1);
+  const named = parts.filter((part, index) => !/^v\d/.test(part) && (index > 0 || parts.length === 1));
+  return `rpc:${named.join('.') || service.name}.${method.name}`;
 }
 
 const isUnary = (method: DescMethod): method is DescMethodUnary => method.methodKind === 'unary';
@@ -68,12 +79,13 @@ function clientMethod(
   service: DescService,
   desc: DescMethodUnary,
   transport: Transport,
-  options: ClientOptions,
+  options: ClientOptions & { readonly policies: PolicyRegistry },
 ): Method {
   const { runtime, telemetry } = options;
   const method = `${service.typeName}/${desc.name}`;
   const rules = methodRules(desc);
   const metrics = createCallMetrics(telemetry, 'client', method);
+  const policy = options.policies.policy(policyName(service, desc), 'call');
   const defaultTimeoutMs = rules.timeoutMs ?? options.defaultTimeoutMs ?? DEFAULT_TIMEOUT_MS;
 
   const send = async (ctx: Context, trace: TraceContext, request: Message, call: CallOptions): Promise<Message> => {
@@ -85,6 +97,7 @@ function clientMethod(
     const signal = ctx.cancellation;
     const body = encode(desc, method, request);
     const deadlineMs = runtime.clock.monotonicMs() + Math.min(call.timeoutMs ?? defaultTimeoutMs, ctx.remainingMs());
+    const idempotent = rules.noSideEffects || rules.idempotency === 'natural' || (rules.idempotency === 'key' && !!key);
     const attempt = async (): Promise<Message> => {
       ctx.throwIfDone();
       const timeoutMs = deadlineMs - runtime.clock.monotonicMs();
@@ -93,8 +106,7 @@ function clientMethod(
       const response = await transport.send(sent);
       return decode(desc, service.typeName, response.body);
     };
-    const repeatable = rules.noSideEffects || rules.idempotency === 'natural' || (rules.idempotency === 'key' && !!key);
-    return repeatable ? retrying(runtime, ctx, deadlineMs, attempt) : attempt();
+    return policy.run(attempt, { signal, deadlineMs, idempotent, criticality: rules.criticality });
   };
 
   return async (ctx, request, call = {}) => {

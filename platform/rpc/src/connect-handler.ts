@@ -17,7 +17,8 @@ export function connectHandler(router: Router): HttpProtocol {
   return (_verb, path) => {
     const method = router.methods.get(path.slice(1));
     if (method === undefined) return undefined;
-    return { route: path, fail, handle: (call) => handle(router, method, call) };
+    const { criticality } = method.rules;
+    return { route: path, criticality, fail, handle: (call) => handle(router, method, call) };
   };
 }
 

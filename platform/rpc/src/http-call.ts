@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Caller, SoukError, TraceContext } from '@souk/kernel';
+import type { Criticality } from '@souk/resilience';
 
 /** An HTTP request on its way to a protocol. */
 export interface HttpCall {
@@ -29,6 +30,8 @@ export interface HttpReply {
 export interface HttpTarget {
   /** Template of the path, for metrics: from a small closed set. */
   readonly route: string;
+  /** How much depends on it. Undefined: never refused for overload, as health and metrics, which must be seen just then. */
+  readonly criticality?: Criticality | undefined;
   /** @throws SoukError */
   handle(call: HttpCall): Promise<HttpReply>;
   /** Says an error in the words of the protocol. */

@@ -9,7 +9,9 @@ import {
   type Runtime,
   type SoukError,
 } from '@souk/kernel';
+import type { PolicyRegistry } from '@souk/resilience';
 import { formatTraceparent, parseTraceparent, type Telemetry } from '@souk/telemetry';
+import { createAdmission } from './admission.ts';
 import { connectHandler } from './connect-handler.ts';
 import { rpcErrors } from './errors.ts';
 import { readBody } from './http-body.ts';
@@ -28,6 +30,8 @@ export interface HttpHandlerOptions {
    * @throws an error of code `unauthenticated` for a credential that is not good
    */
   readonly authenticate: (headers: IncomingHttpHeaders) => Promise<Caller>;
+  /** Finds the policies `server` and `server:waiting`, which calls pass at the door. @default none: everything is let in */
+  readonly policies?: PolicyRegistry;
   readonly limits?: {
     /** Largest body, in bytes. @default 1048576 */
     readonly maxBodyBytes?: number;
@@ -46,6 +50,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const maxBodyBytes = options.limits?.maxBodyBytes ?? MAX_BODY_BYTES;
   const protocols = [connectHandler(router), restHandler(router), ...(options.protocols ?? [])];
   const metrics = createHttpMetrics(telemetry);
+  const admit = createAdmission(options.policies);
 
   const authenticate = async (headers: IncomingHttpHeaders, isPublic: boolean): Promise<Caller> => {
     try {
@@ -90,7 +95,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       try {
         target = findTarget(protocols, call);
         route = target.route;
-        return await target.handle(call);
+        return await admit(target, call);
       } catch (thrown) {
         const error = fromUnknown(thrown);
         if (hasReason(error, 'SOUK_INTERNAL') && error.details.errorId === undefined) {

@@ -53,7 +53,11 @@ export function restHandler(router: Router): HttpProtocol {
     if (match === undefined) return undefined;
     if (match.kind === 'wrongVerb') return wrongVerb(match.allowed);
     const { target: route, values } = match;
-    return { route: route.template, fail: problemReply, handle: (call) => handle(router, route, values, call) };
+    const { criticality } = route.method.rules;
+    return {
+      ...{ route: route.template, criticality, fail: problemReply },
+      handle: (call) => handle(router, route, values, call),
+    };
   };
 }
 

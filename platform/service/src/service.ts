@@ -9,6 +9,7 @@ import type {
 } from '@souk/eventstore';
 import type { Context, Logger, Runtime } from '@souk/kernel';
 import type { Publisher, Subscription } from '@souk/messaging';
+import type { PolicyRegistry } from '@souk/resilience';
 import type { Client, Handlers } from '@souk/rpc';
 import type { SagaDefinition, Sagas } from '@souk/saga';
 import type { Database, Migration } from '@souk/store';
@@ -34,6 +35,8 @@ export interface Deps<TCalls extends Calls = Calls, TSettings = unknown, TParts 
   readonly eventStore: EventStore;
   /** Waits until a projection shows what was appended. */
   readonly projections: ProjectionReads;
+  /** Policies by name, for what the service calls itself: another company, a mail server. Calls of other services have theirs already. */
+  readonly policies: PolicyRegistry;
   /** Counts something the business cares about: `business_events_total{event}`. */
   readonly count: (event: string) => void;
   /** Runs `work` every `everyMs` until the service stops; never twice at once in this process; a failure is logged and the next turn comes. */

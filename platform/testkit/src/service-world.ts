@@ -9,6 +9,7 @@ import {
   type Envelope,
   messagingMigrations,
 } from '@souk/messaging';
+import { createPolicyRegistry } from '@souk/resilience';
 import { type Client, createClient, createInProcessTransport, createRouter, type Handlers } from '@souk/rpc';
 import { createSagaEngine, type SagaEngineOptions, sagaMigrations } from '@souk/saga';
 import type { Calls, Deps, Job, ServiceDefinition } from '@souk/service';
@@ -115,6 +116,7 @@ export async function createServiceWorld<
     sagas: engine.sagas,
     count: (event: string) => void counted.push(event),
     schedule: (job: Job) => void jobs.push(job),
+    policies: createPolicyRegistry({ runtime }),
     onStop: (stop: () => Promise<void>) => void stops.push(stop),
   };
   const deps: Deps<TCalls, Settings<TShape>, TParts> = {

@@ -17,6 +17,7 @@ import {
 } from '@souk/contracts/payments/v1/payments';
 import { type Context, rootContext, silentLogger } from '@souk/kernel';
 import type { Delivery } from '@souk/messaging';
+import { createPolicyRegistry } from '@souk/resilience';
 import { signPayload } from '@souk/security';
 import { idempotencyMigrations } from '@souk/store';
 import { silentTelemetry } from '@souk/telemetry';
@@ -82,6 +83,7 @@ export async function startWorld(overrides: Record<string, string> = {}) {
     sagas: undefined as never,
     eventStore: undefined as never,
     projections: undefined as never,
+    policies: createPolicyRegistry({ runtime }),
     count: () => undefined,
     schedule: () => undefined,
     onStop: (stop) => void stops.push(stop),

@@ -46,6 +46,7 @@ export function createEdge(options: EdgeOptions): HttpHandler {
   };
   return createHttpHandler({
     router: host.router,
+    policies: host.policies,
     runtime,
     telemetry: own,
     authenticate: createAuthenticate(verifier, ensureOperatorToken(options.folder, runtime.random)),
