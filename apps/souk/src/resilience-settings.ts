@@ -1,4 +1,4 @@
-import { duration, flag, json, type Setting } from '@souk/config';
+import { choice, duration, json, type Setting } from '@souk/config';
 import {
   checkRules,
   type PolicyChange,
@@ -48,9 +48,10 @@ export const resilienceSettings = {
     describe:
       'When the process comes later than this to its work, the least important requests are refused. Lower: sooner, and also for pauses that pass by themselves.',
   }),
-  share: flag({
-    default: true,
-    describe: 'Instances tell each other over the bus which targets are in trouble, so that all look harder at once.',
+  share: choice(['auto', 'on', 'off'], {
+    default: 'auto',
+    describe:
+      'Instances on one database tell each other which targets are in trouble, so that all look harder at once, and obey the same orders; auto: unless the database is embedded, for then there is one instance.',
   }),
 };
 

@@ -76,13 +76,15 @@ export function createShop(options: ShopOptions): Shop {
   });
   // Closed by the traffic's stop; here for a start that fails before there is any.
   lifecycle.add({ name: 'http port', start: () => server.listen(), stop: () => server.drain() });
-  const { policies, part: policyCare } = createHostPolicies({
+  const policies = createHostPolicies({
     runtime,
     telemetry: telemetry.forService('host'),
     rules: policyRules(settings.resilience),
     maxEventLoopDelayMs: settings.resilience.maxEventLoopDelay,
+    share:
+      settings.resilience.share === 'on' ||
+      (settings.resilience.share === 'auto' && settings.store.databaseUrl !== undefined),
   });
-  lifecycle.add(policyCare);
   const serviceSettings: Record<string, unknown> = { ...settings };
   if (settings.provider.embedded) {
     lifecycle.add(

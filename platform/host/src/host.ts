@@ -1,7 +1,7 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { createLifecycle, type Lifecycle, type Runtime } from '@souk/kernel';
 import type { Bus, BusHealth } from '@souk/messaging';
-import { createPolicyRegistry, type PolicyRegistry } from '@souk/resilience';
+import type { BreakerSharing, PolicyRegistry } from '@souk/resilience';
 import {
   type Client,
   createClient,
@@ -17,6 +17,7 @@ import type { AnyService } from './any-service.ts';
 import { hostErrors } from './errors.ts';
 import { type HostedService, hostService } from './hosted-service.ts';
 import { createJobs } from './jobs.ts';
+import { createHostPolicies, type HostPolicies } from './policies.ts';
 import type { ServiceOperators, StuckTeller } from './service-operators.ts';
 
 export interface HostOptions {
@@ -35,8 +36,8 @@ export interface HostOptions {
   readonly poolSizes?: Readonly<Record<string, number>>;
   /** Around every call to a service of this process; the first is the outermost. */
   readonly interceptors?: readonly Interceptor[];
-  /** What every call, publish and query goes through. @default a registry with the presets */
-  readonly policies?: PolicyRegistry;
+  /** What every call, publish and query goes through. @default with the presets, shared with nobody */
+  readonly policies?: HostPolicies;
   /** Tells of sagas that are stuck. @default they are in the log and in the metrics only */
   readonly stuckSagas?: StuckTeller;
   /** Takes the host's parts, behind those it has. @default a new one */
@@ -50,6 +51,8 @@ export interface Host {
   readonly router: Router;
   /** The policies of this process, by name. */
   readonly policies: PolicyRegistry;
+  /** What instances of this process know of each other's breakers; undefined when nothing is shared. */
+  readonly sharing: BreakerSharing | undefined;
   /** Databases and services, in the order they start; more parts, such as an HTTP server, may be added before `start`. */
   readonly lifecycle: Lifecycle;
   /**
@@ -66,7 +69,8 @@ export interface Host {
 export function createHost(options: HostOptions): Host {
   const { runtime, services, telemetry, databases, onProgress = () => {} } = options;
   const own = telemetry.forService('host');
-  const policies = options.policies ?? createPolicyRegistry({ runtime });
+  const hostPolicies = options.policies ?? createHostPolicies({ runtime, telemetry: own });
+  const { policies } = hostPolicies;
   const router = createRouter({ runtime, telemetry: own, interceptors: options.interceptors ?? [] });
   const inProcess = createInProcessTransport(router);
   const here = new Set(services.flatMap(({ serves }) => serves.map(({ typeName }) => typeName)));
@@ -115,6 +119,15 @@ export function createHost(options: HostOptions): Host {
     },
     stop: closeAll,
   });
+  lifecycle.add(hostPolicies.part);
+  lifecycle.add({
+    name: 'breakers of other instances',
+    start: async () => {
+      const [first] = [...opened].sort((one, other) => (one.name < other.name ? -1 : 1));
+      if (first !== undefined) await hostPolicies.open(first);
+    },
+    stop: () => hostPolicies.close(),
+  });
   lifecycle.add({
     name: 'bus',
     start: () => options.bus.start(),
@@ -137,6 +150,7 @@ export function createHost(options: HostOptions): Host {
   return {
     router,
     policies,
+    sharing: hostPolicies.sharing,
     lifecycle,
     operators: () => hosted.map(({ operators }) => operators),
     busHealth: () => options.bus.health(),
