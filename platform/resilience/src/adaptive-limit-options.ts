@@ -6,10 +6,12 @@ export type LimitAlgorithm = 'correlation' | 'vegas' | 'gradient2' | 'aimd';
 export interface AdaptiveLimitOptions {
   /**
    * How the limit follows the latency.
-   * - `correlation`: Vegas on smoothed latencies, and down as well when more concurrency brings no more throughput.
+   * All go down by a tenth when calls are dropped. All but `aimd` go down as well when more concurrency brings no more throughput, and
+   * measure their baseline anew when less of it makes nothing faster.
+   * - `correlation`: Vegas on smoothed latencies.
    * - `vegas`: by the queue that the latency above its minimum stands for.
    * - `gradient2`: by long-term over short-term latency.
-   * - `aimd`: up by one, down by a tenth when calls are dropped.
+   * - `aimd`: up by one, down by a tenth when calls take longer than `timeoutMs`.
    * @default 'correlation'
    */
   readonly algorithm?: LimitAlgorithm;
@@ -23,6 +25,13 @@ export interface AdaptiveLimitOptions {
   readonly windowMs?: number;
   /** @default 50 */
   readonly minSamples?: number;
+  /**
+   * Share of the calls that may fail for reasons other than too much at once. Without it one failure in a hundred, whatever its cause,
+   * would bring the limit down to its minimum. @default 0.02
+   */
+  readonly tolerance?: number;
+  /** For `aimd`: milliseconds from which calls take too long, whatever they usually take. @default 1000 */
+  readonly timeoutMs?: number;
   /** Share of the way to a new limit that is gone at once. @default 0.2 */
   readonly smoothing?: number;
 }
@@ -34,6 +43,8 @@ export interface AdaptiveLimitSettings {
   readonly max: number;
   readonly windowMs: number;
   readonly minSamples: number;
+  readonly tolerance: number;
+  readonly timeoutMs: number;
   readonly smoothing: number;
 }
 
@@ -51,6 +62,8 @@ export function resolveAdaptiveLimit(options: AdaptiveLimitOptions = {}): Adapti
     max,
     windowMs: atLeast('limit.windowMs', options.windowMs ?? 1000, 1),
     minSamples: wholeAtLeast('limit.minSamples', options.minSamples ?? 50, 1),
+    tolerance: ratio('limit.tolerance', options.tolerance ?? 0.02),
+    timeoutMs: atLeast('limit.timeoutMs', options.timeoutMs ?? 1000, 1),
     smoothing: ratio('limit.smoothing', options.smoothing ?? 0.2),
   });
 }

@@ -8,7 +8,7 @@ import type { Outcome } from './outcome.ts';
  * L1 The limit stays between min and max, and is never more than five times the most that were there at once.
  * L2 It does not grow while no more than half of it is used: what was not tried proves nothing.
  * L3 Only calls that succeeded say how long calls take; a failure that is fast must not look like a fast server.
- * L4 What is dropped lowers the limit, whatever the latencies say.
+ * L4 More than a few drops lower the limit, whatever the latencies say.
  * L5 The baseline is the lowest of the last windows, so that it follows up and down.
  */
 
@@ -27,6 +27,8 @@ export const createAdaptiveLimit = (settings: AdaptiveLimitSettings): AdaptiveLi
 const PEAK_FACTOR = 5;
 /** Latencies of one window; more are thinned out, so that the memory is fixed. */
 const SAMPLE = 256;
+/** What is faster than the clock can tell still took some time: rules divide by it. */
+const LEAST_MS = 0.001;
 
 class SampledLimit implements AdaptiveLimit {
   #settings: AdaptiveLimitSettings;
@@ -43,7 +45,7 @@ class SampledLimit implements AdaptiveLimit {
   constructor(settings: AdaptiveLimitSettings) {
     this.#settings = settings;
     this.#limit = settings.initial;
-    this.#rule = createLimitRule(settings.algorithm);
+    this.#rule = createLimitRule(settings.algorithm, settings.timeoutMs);
   }
 
   get limit(): number {
@@ -52,7 +54,8 @@ class SampledLimit implements AdaptiveLimit {
 
   onStart(inFlight: number, nowMs: number): void {
     if (inFlight > this.#peak) this.#peak = inFlight;
-    if (this.#startedMs === Number.NEGATIVE_INFINITY) this.#startedMs = nowMs;
+    // Nothing was measured yet, or the clock went back: the window begins now.
+    if (this.#startedMs === Number.NEGATIVE_INFINITY || nowMs < this.#startedMs) this.#startedMs = nowMs;
   }
 
   onEnd(outcome: Outcome, latencyMs: number, inFlight: number, nowMs: number): boolean {
@@ -60,7 +63,7 @@ class SampledLimit implements AdaptiveLimit {
     if (outcome === 'cancelled' || outcome === 'rejected') return false;
     this.#ended++;
     if (outcome === 'failure' || outcome === 'throttled') this.#drops++;
-    else this.#add(Math.max(0, latencyMs));
+    else this.#add(Math.max(LEAST_MS, latencyMs));
     const { windowMs, minSamples } = this.#settings;
     if (nowMs - this.#startedMs < windowMs) return false;
     // With few calls a window grows until it says something.
@@ -69,7 +72,9 @@ class SampledLimit implements AdaptiveLimit {
   }
 
   configure(settings: AdaptiveLimitSettings): void {
-    if (settings.algorithm !== this.#settings.algorithm) this.#rule = createLimitRule(settings.algorithm);
+    const { algorithm, timeoutMs } = this.#settings;
+    if (settings.algorithm !== algorithm || settings.timeoutMs !== timeoutMs)
+      this.#rule = createLimitRule(settings.algorithm, settings.timeoutMs);
     this.#settings = settings;
     this.#limit = Math.min(settings.max, Math.max(settings.min, this.#limit));
   }
@@ -93,8 +98,7 @@ class SampledLimit implements AdaptiveLimit {
     const wanted = this.#rule.next({
       limit: this.#limit,
       latencyMs,
-      dropped: this.#drops > 0,
-      dropRate: this.#drops / Math.max(1, this.#ended),
+      dropped: this.#drops > this.#ended * this.#settings.tolerance,
       peak: this.#peak,
       throughput: (this.#ended - this.#drops) / spanMs,
     });
