@@ -14,14 +14,17 @@ const outcome = fc.constantFrom<Outcome>(
   'ignored',
   'rejected',
 );
-const step = fc.oneof(
+const calls = [
   { weight: 8, arbitrary: fc.record({ is: fc.constant('start' as const), count: fc.integer({ min: 1, max: 5 }) }) },
   {
     weight: 12,
-    arbitrary: fc.record({ is: fc.constant('settle' as const), which: fc.nat(), outcome, twice: fc.boolean() }),
+    arbitrary: fc.record({ is: fc.constant('settle' as const), which: fc.nat(7), outcome, twice: fc.boolean() }),
   },
-  { weight: 5, arbitrary: fc.record({ is: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 3000 }) }) },
-  { weight: 1, arbitrary: fc.record({ is: fc.constant('wait' as const), ms: fc.integer({ min: 3000, max: 90_000 }) }) },
+  { weight: 4, arbitrary: fc.record({ is: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 3000 }) }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('wait' as const), ms: fc.integer({ min: 3000, max: 12_000 }) }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('wait' as const), ms: fc.constantFrom(5000, 40_000, 90_000) }) },
+] as const;
+const commands = [
   {
     weight: 2,
     arbitrary: fc.record({
@@ -30,10 +33,12 @@ const step = fc.oneof(
       ttlMs: fc.integer({ min: 1, max: 10_000 }),
     }),
   },
-  {
-    weight: 1,
-    arbitrary: fc.record({ is: fc.constant('reset' as const) }),
-  },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('reset' as const) }) },
+] as const;
+// The largest size: scripts of ten steps, which it would make by itself, hardly ever come as far as a second round of probes.
+const script = fc.oneof(
+  fc.array(fc.oneof(...calls), { maxLength: 150, size: 'max' }),
+  fc.array(fc.oneof(...calls, ...commands), { maxLength: 150, size: 'max' }),
 );
 
 const ALLOWED = new Set([
@@ -46,7 +51,7 @@ const ALLOWED = new Set([
 test('I1 to I9: whatever happens in whatever order, it does as the plain automaton does', () => {
   const options = fc.record({
     minCalls: fc.integer({ min: 1, max: 6 }),
-    failureRate: fc.constantFrom(0.3, 0.5, 1),
+    failureRate: fc.constantFrom(0.3, 0.5, 0.7, 1),
     slowRate: fc.constantFrom(0.5, 1),
     slowMs: fc.constantFrom(500, 1500),
     consecutive: fc.constantFrom(0, 3),
@@ -54,7 +59,7 @@ test('I1 to I9: whatever happens in whatever order, it does as the plain automat
     buckets: fc.constantFrom(1, 5, 30),
   });
   fc.assert(
-    fc.property(options, fc.array(step, { maxLength: 120 }), ({ buckets, ...given }, steps) => {
+    fc.property(options, script, ({ buckets, ...given }, steps) => {
       const settings = resolveBreaker({
         ...given,
         window: { buckets, bucketMs: 1000 },
@@ -105,7 +110,8 @@ test('I1 to I9: whatever happens in whatever order, it does as the plain automat
           breaker.reset(nowMs);
           model.reset(nowMs);
         } else if (one.is === 'settle' && open.length > 0) {
-          const at = one.which % open.length;
+          // Rather one of those that began last: the others are mostly of another generation.
+          const at = open.length - 1 - (one.which % open.length);
           const permit = open[at] as (typeof open)[number];
           breaker.settle(permit.real, one.outcome, nowMs);
           model.settle(permit.ideal, one.outcome, nowMs);
@@ -122,6 +128,6 @@ test('I1 to I9: whatever happens in whatever order, it does as the plain automat
         state = to;
       }
     }),
-    { numRuns: 600 },
+    { numRuns: 300 },
   );
 });

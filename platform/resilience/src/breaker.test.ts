@@ -277,6 +277,7 @@ test('clocks that go back or jump neither lock it up nor open it', () => {
   fail(breaker, 0, 3);
   assert.equal(breaker.peek(0).state, 'OPEN');
   assert.equal(breaker.retryAfterMs(0), 5000);
+  assert.equal(breaker.tryAcquire(1_004_999), undefined, 'it opened at the latest instant that it knew of');
   assert.ok(start(breaker, 1_005_000).probe);
 });
 
@@ -460,6 +461,10 @@ test('the share that opens it counts exactly: seven of a hundred are 0.07', () =
   assert.equal(breaker.peek(0).state, 'CLOSED');
   fail(breaker, 0);
   assert.equal(breaker.peek(0).state, 'OPEN');
+  const { breaker: half } = world({ consecutive: 1, failureRate: 0.07, halfOpenPermits: 100 });
+  fail(half, 0);
+  for (const permit of Array.from({ length: 7 }, () => start(half, 5000))) half.settle(permit, 'failure', 5000);
+  assert.equal(half.peek(5000).state, 'OPEN');
 });
 
 test('refused by other layers, it neither opens nor closes anything', () => {
