@@ -46,7 +46,10 @@ export interface PolicyInit<F = never> extends PolicyFunctions<F> {
  */
 export interface Policy<F = never> {
   readonly name: string;
+  /** As it was given. */
   readonly config: PolicyConfig;
+  /** With what follows the traffic. */
+  readonly effective: PolicyConfig;
   readonly stats: PolicyStats;
   /** For operators and tests. */
   readonly breaker: Breaker | undefined;
@@ -116,6 +119,10 @@ class LayeredPolicy<F> implements Policy<F> {
     this.#adapted = init.config;
     this.#seen = { calls: 0, atMs: clock.monotonicMs() };
     this.#layers = this.#build(init.config);
+  }
+
+  get effective(): PolicyConfig {
+    return this.#adapted;
   }
 
   get breaker(): Breaker | undefined {
