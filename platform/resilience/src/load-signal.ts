@@ -33,7 +33,7 @@ export function createLoadSignal(limits: Partial<LoadSample> = {}): LoadSignal {
       for (const key of keys) {
         const share = sample[key] / limit[key];
         if (share >= 1) over.add(key);
-        else if (share < HYSTERESIS) over.delete(key);
+        else if (share < HYSTERESIS || Number.isNaN(share)) over.delete(key);
         // Shares of a whole end at 1: beyond their limit there is no half more to go.
         const room = key === 'eventLoopDelayMs' ? 0.5 : Math.max(0.01, 1 / limit[key] - 1);
         if (over.has(key)) overload = Math.max(overload, Math.min(1, Math.max(0.1, (share - 1) / room)));

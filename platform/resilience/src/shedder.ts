@@ -11,9 +11,11 @@ import type { ShedSettings } from './shed-options.ts';
  * share of the least important calls that is refused at once.
  *
  * S1 The share comes from below: no class loses a call while one that is less important is served in part, but for the class at the border.
- * S2 `critical_plus` is refused only when there is no slot and no place in the queue.
+ * S2 `critical_plus` is never refused ahead of the queue.
  * S3 Within a class the same users are refused as long as the share does not change: a user's page fails or works as a whole.
- * S4 The share grows at once and falls by at most a tenth a second, so that calm is tried before it is believed.
+ * S4 The share goes half of the way to what is too much each second, and at once to what the process says of itself. What is let in grows
+ *    by at most a fifth a second, so that calm is tried before it is believed, and doubles while no more than half of the slots are used.
+ * S5 Time that goes back is no time: the next second is measured from there.
  */
 
 export interface ShedView {
@@ -42,8 +44,11 @@ export interface Shedder {
 }
 
 const SECOND_MS = 1000;
-const FALL = 0.1;
-const BEYOND_REPAIR = 0.9;
+/** How much more is let in from one second to the next: with slots in use, and with half of them idle. */
+const GROWTH = 1.2;
+const IDLE_GROWTH = 2;
+/** Somebody has to find out that it is over. */
+const LARGEST_SHARE = 0.9;
 
 /** @param settings By `resolveShed`. */
 export const createShedder = (settings: ShedSettings, deps: { readonly random: Random }): Shedder =>
@@ -58,7 +63,11 @@ class LoadShedder implements Shedder {
   readonly #shed = new Float64Array(CRITICALITIES.length);
   /** By class: the share that is refused. */
   readonly #shares = new Float64Array(CRITICALITIES.length);
+  /** In this second: refused ahead of the queue, and by it. */
+  #shedNow = 0;
   #refused = 0;
+  /** Most slots in use. */
+  #peak = 0;
   #share = 0;
   #overload = 0;
   #second = Number.NEGATIVE_INFINITY;
@@ -74,16 +83,14 @@ class LoadShedder implements Shedder {
     this.#recalibrate(nowMs);
     this.#seen[rank] = (this.#seen[rank] as number) + 1;
     const share = this.#shares[rank] as number;
-    if (share === 0) {
-      this.#limit.onStart(this.gate.active + 1, nowMs);
-      return undefined;
-    }
-    const place = userHash === undefined ? this.#random.next() : spread(userHash);
-    if (place >= share) {
-      this.#limit.onStart(this.gate.active + 1, nowMs);
+    if (share === 0 || (userHash === undefined ? this.#random.next() : spread(userHash)) >= share) {
+      const inFlight = this.gate.active + 1;
+      if (inFlight > this.#peak) this.#peak = inFlight;
+      this.#limit.onStart(inFlight, nowMs);
       return undefined;
     }
     this.#shed[rank] = (this.#shed[rank] as number) + 1;
+    this.#shedNow++;
     return 'calls of this importance are refused now';
   }
 
@@ -123,18 +130,24 @@ class LoadShedder implements Shedder {
   /** Once a second: the share to refuse, and which classes it takes. */
   #recalibrate(nowMs: number): void {
     const second = Math.floor(nowMs / SECOND_MS);
-    if (second <= this.#second) return;
-    const seconds = Math.min(10, second - this.#second);
+    if (second === this.#second) return;
+    const seconds = Math.max(0, Math.min(10, second - this.#second));
     this.#second = second;
     let total = 0;
     for (const count of this.#seen) total += count;
-    // What the queue refused was refused late, and not the least important: the next second begins with it.
-    const wanted = Math.min(BEYOND_REPAIR, Math.max(this.#overload, total === 0 ? 0 : this.#refused / total));
-    this.#share = Math.max(wanted, this.#share - FALL * seconds, 0);
+    // What the queue refused came on top of the share, was refused late, and was not the least important: the next second begins with it.
+    // Half of the way, for some of it waited and was refused for the second before.
+    const tooMany =
+      this.#refused === 0 || total === 0 ? 0 : (this.#share + (this.#shedNow + this.#refused) / total) / 2;
+    const wanted = Math.min(LARGEST_SHARE, Math.max(this.#overload, tooMany));
+    const growth = this.#peak <= this.gate.limit / 2 ? IDLE_GROWTH : GROWTH;
+    this.#share = Math.max(wanted, 1 - (1 - this.#share) * growth ** seconds, 0);
     if (this.#share < 0.01) this.#share = 0;
     this.#spread(this.#share, total);
     this.#seen.fill(0);
+    this.#shedNow = 0;
     this.#refused = 0;
+    this.#peak = this.gate.active;
   }
 
   #spread(share: number, total: number): void {
