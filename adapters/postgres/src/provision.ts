@@ -48,9 +48,9 @@ export async function provision(init: ProvisionInit, ctx: Context, name: string)
   const state = (await sql.query<State>(STATE, [name])).rows[0] as State;
   const own = state.role ? address.password !== undefined : await createRole(init, ctx, name);
   if (!own) log.warn('no login role of its own for a database: the given role cannot create one', { database: name });
-  if (!state.superuser && !state.role && own) await sql.query(`GRANT ${name} TO CURRENT_USER`);
+  if (!state.superuser && !state.role && own) await alone(admin, ctx, name, `GRANT ${name} TO CURRENT_USER`);
   if (!state.database) await createDatabase(init, ctx, name, own ? name : undefined);
-  if (state.open && own) await sql.query(`REVOKE CONNECT, TEMPORARY ON DATABASE ${name} FROM PUBLIC`);
+  if (state.open && own) await alone(admin, ctx, name, `REVOKE CONNECT, TEMPORARY ON DATABASE ${name} FROM PUBLIC`);
   return own
     ? { ...address, database: name, user: name, password: rolePassword(address.password ?? '', name) }
     : { ...address, database: name };
@@ -63,7 +63,15 @@ export async function resetPassword(
   name: string,
 ): Promise<void> {
   const verifier = scramVerifier(rolePassword(address.password ?? '', name), runtime.random.bytes(16));
-  await admin.at(ctx).query(`ALTER ROLE ${name} PASSWORD '${verifier}'`);
+  await alone(admin, ctx, name, `ALTER ROLE ${name} PASSWORD '${verifier}'`);
+}
+
+/** Two processes that change the same right at the same moment are an error to PostgreSQL: one waits for the other. */
+async function alone(admin: Database, ctx: Context, name: string, statement: string): Promise<void> {
+  await admin.tx(ctx, async (tx) => {
+    await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`souk.provision.${name}`]);
+    await tx.script(statement);
+  });
 }
 
 /** @returns False when there may be no role: then the administrator's is used. */
