@@ -13,8 +13,10 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   saga: async () => (await import('./cases/saga.ts')).sagas,
   events: async () => (await import('./cases/events.ts')).events,
   outbox: async () => (await import('./cases/outbox.ts')).outbox,
+  projections: async () => (await import('./cases/projections.ts')).projections,
   history: async () => (await import('./cases/history.ts')).history,
   catalog: async () => (await import('./cases/catalog.ts')).catalog,
+  resilience: async () => (await import('./cases/resilience.ts')).resilience,
 };
 
 const { values, positionals } = parseArgs({
