@@ -106,7 +106,7 @@ for (const algorithm of ALGORITHMS) {
 test('L3 failures that are fast do not make the server look fast', () => {
   const one = adaptive();
   one.onStart(10, 0);
-  for (let n = 0; n < 60; n++) one.onEnd('success', 100, 10, n);
+  for (let n = 0; n < 3; n++) one.onEnd('success', 100, 10, n);
   for (let n = 0; n < 60; n++) one.onEnd('failure', 0.1, 10, 500 + 10 * n);
   assert.equal(one.view().latencyMs, 100);
   assert.equal(one.view().baselineMs, 100);

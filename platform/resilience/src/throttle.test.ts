@@ -88,6 +88,10 @@ test('another window keeps what was counted, and goes on', () => {
   one.configure(resolveThrottle({ windowMs: 120_000 }), 1_010_000);
   assert.equal(one.probability(1_010_000), before);
   assert.equal(one.probability(1_140_000), 0);
+  const other = throttle();
+  call(other, { fromMs: 1_000_000, seconds: 10, perSec: 50, accepts: () => false });
+  other.configure(resolveThrottle({ windowMs: 12_000 }), 1_010_000);
+  assert.equal(other.probability(1_010_000), before);
 });
 
 test('with few calls nothing is dropped', () => {
