@@ -130,10 +130,14 @@ export interface Report {
 /** Runs an engine of a race. */
 export const runEngine = (script: string, order: Order): Promise<Report> => runScript<Report>(script, order);
 
-/** Runs `peers/<script>.ts` in a process of its own. @returns what it prints as its last line */
-export function runScript<TReport>(script: string, order: unknown): Promise<TReport> {
+/**
+ * Runs `peers/<script>.ts` in a process of its own.
+ * @param flags For Node.js.
+ * @returns what it prints as its last line
+ */
+export function runScript<TReport>(script: string, order: unknown, flags: readonly string[] = []): Promise<TReport> {
   const path = fileURLToPath(new URL(`../peers/${script}.ts`, import.meta.url));
-  const child = spawn(process.execPath, ['--no-warnings', path, JSON.stringify(order)], {
+  const child = spawn(process.execPath, ['--no-warnings', ...flags, path, JSON.stringify(order)], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_ENV: 'production' },
   });

@@ -1,0 +1,3 @@
+import { serve } from '../../lib/policies.ts';
+
+await serve({ bare: (work) => () => work() });
