@@ -1,4 +1,4 @@
-import { atLeast, ratio, wholeAtLeast } from './check-option.ts';
+import { atLeast, oneOf, ratio, wholeAtLeast } from './check-option.ts';
 import { resilienceErrors } from './errors.ts';
 
 export type LimitAlgorithm = 'correlation' | 'vegas' | 'gradient2' | 'aimd';
@@ -48,6 +48,8 @@ export interface AdaptiveLimitSettings {
   readonly smoothing: number;
 }
 
+const ALGORITHMS: readonly LimitAlgorithm[] = ['correlation', 'vegas', 'gradient2', 'aimd'];
+
 /** @throws RESILIENCE_BAD_OPTION */
 export function resolveAdaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimitSettings {
   const min = wholeAtLeast('limit.min', options.min ?? 4, 1);
@@ -56,7 +58,7 @@ export function resolveAdaptiveLimit(options: AdaptiveLimitOptions = {}): Adapti
   if (initial > max)
     throw resilienceErrors.BAD_OPTION({ option: 'limit.initial', want: `at most ${max}`, got: initial });
   return Object.freeze({
-    algorithm: options.algorithm ?? 'correlation',
+    algorithm: oneOf('limit.algorithm', options.algorithm ?? 'correlation', ALGORITHMS),
     initial,
     min,
     max,

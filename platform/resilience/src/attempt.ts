@@ -37,7 +37,6 @@ export class RunningAttempt<T> implements Attempt, WheelEntry, Waiter {
   wheelPrevious: WheelEntry | undefined = undefined;
   gateNext: Waiter | undefined = undefined;
   gatePrevious: Waiter | undefined = undefined;
-  enqueuedMs = 0;
   readonly number: number;
   readonly hedge: boolean;
   readonly #call: Call<T>;
@@ -47,6 +46,8 @@ export class RunningAttempt<T> implements Attempt, WheelEntry, Waiter {
   #permit: BreakerPermit | undefined = undefined;
   /** Slots that it holds: the shedder's, then the bulkhead's. */
   #slots = 0;
+  /** Its turn by rate, while it waits for it. */
+  #turn = 0;
   #isShedding = false;
   #hasRun = false;
   #controller: AbortController | undefined = undefined;
@@ -91,6 +92,7 @@ export class RunningAttempt<T> implements Attempt, WheelEntry, Waiter {
       if (waitMs < 0 && this.#isRefused('rate_limited', nowMs)) return;
       if (waitMs > 0 && !this.#call.layers.isShadow) {
         this.#phase = 'pacing';
+        this.#turn = limiter.lastTurn;
         this.#wait(nowMs + waitMs, nowMs);
         return;
       }
@@ -115,8 +117,10 @@ export class RunningAttempt<T> implements Attempt, WheelEntry, Waiter {
   onDue(nowMs: number): void {
     const isOver = nowMs >= this.deadlineMs;
     if (this.#phase === 'pacing') {
-      if (isOver) this.#end('cancelled', this.#timedOut('call', nowMs), nowMs);
-      else this.#enter(nowMs);
+      if (isOver) {
+        this.#call.layers.limiter?.giveBack(this.#turn);
+        this.#end('cancelled', this.#timedOut('call', nowMs), nowMs);
+      } else this.#enter(nowMs);
     } else if (this.#phase === 'queued') {
       this.#call.layers.gates[this.#slots]?.leave(this, nowMs);
       this.refuse(isOver ? 'deadline' : 'timeout', nowMs);
@@ -125,8 +129,9 @@ export class RunningAttempt<T> implements Attempt, WheelEntry, Waiter {
 
   /** The caller has gone, or another attempt was faster. The call itself is answered elsewhere. */
   cancel(reason: unknown, nowMs: number): void {
-    const { wheel, gates } = this.#call.layers;
+    const { wheel, gates, limiter } = this.#call.layers;
     wheel.remove(this);
+    if (this.#phase === 'pacing') limiter?.giveBack(this.#turn);
     if (this.#phase === 'queued') gates[this.#slots]?.leave(this, nowMs);
     const isAtWork = this.#phase === 'running';
     this.#abort(reason);
@@ -155,10 +160,11 @@ export class RunningAttempt<T> implements Attempt, WheelEntry, Waiter {
         continue;
       }
       this.#phase = 'queued';
-      this.enqueuedMs = nowMs;
+      const at = this.#slots;
       const why = gate.enqueue(this, nowMs);
-      if (why === undefined) this.#wait(nowMs + gate.maxWaitMs(nowMs), nowMs);
-      else this.#turnAway(why, nowMs);
+      if (why !== undefined) this.#turnAway(why, nowMs);
+      // It may have been told already, and then the timer is that of its work, or of the next queue.
+      else if (this.#phase === 'queued' && this.#slots === at) this.#wait(nowMs + gate.maxWaitMs(nowMs), nowMs);
       return;
     }
     this.#run(nowMs);

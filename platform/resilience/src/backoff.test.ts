@@ -69,3 +69,8 @@ test('options that contradict each other or are out of range are refused by name
   assert.throws(() => resolveBackoff({ baseMs: -1 }), { ...bad, message: /backoff\.baseMs/ });
   assert.throws(() => resolveBackoff({ capMs: Number.NaN }), { ...bad, message: /backoff\.capMs/ });
 });
+
+test('a base of 0 is no wait, however many retries there were', () => {
+  const settings = resolveBackoff({ baseMs: 0, jitter: 'none' });
+  assert.equal(backoffDelay(settings, 1025, { previous: 0 }, chance(0)), 0);
+});

@@ -1,5 +1,5 @@
 import type { Random } from '@souk/kernel';
-import { atLeast } from './check-option.ts';
+import { atLeast, oneOf } from './check-option.ts';
 import { resilienceErrors } from './errors.ts';
 
 export type Growth = 'constant' | 'linear' | 'exponential';
@@ -43,6 +43,9 @@ export interface BackoffMemory {
   previous: number;
 }
 
+const GROWTHS: readonly Growth[] = ['constant', 'linear', 'exponential'];
+const JITTERS: readonly Jitter[] = ['none', 'full', 'equal', 'fifth', 'decorrelated', 'smooth'];
+
 /** @throws RESILIENCE_BAD_OPTION */
 export function resolveBackoff(options: BackoffOptions = {}): BackoffSettings {
   const { jitter = 'full', delaysMs } = options;
@@ -56,8 +59,8 @@ export function resolveBackoff(options: BackoffOptions = {}): BackoffSettings {
   if (delaysMs?.length === 0)
     throw resilienceErrors.BAD_OPTION({ option: 'backoff.delaysMs', want: 'at least one delay', got: 'none' });
   return Object.freeze({
-    growth: options.growth ?? 'exponential',
-    jitter,
+    growth: oneOf('backoff.growth', options.growth ?? 'exponential', GROWTHS),
+    jitter: oneOf('backoff.jitter', jitter, JITTERS),
     baseMs: atLeast('backoff.baseMs', options.baseMs ?? 50, 0),
     capMs: atLeast('backoff.capMs', options.capMs ?? 2000, 0),
     factor: atLeast('backoff.factor', options.factor ?? 2, 1),
@@ -96,5 +99,6 @@ function grown(settings: BackoffSettings, retry: number): number {
   if (delaysMs !== undefined) return delaysMs[Math.min(retry, delaysMs.length) - 1] ?? 0;
   if (growth === 'constant') return baseMs;
   if (growth === 'linear') return baseMs * retry;
-  return baseMs * factor ** (retry - 1);
+  // Beyond the largest number the power is infinite, and 0 times that is no number.
+  return baseMs === 0 ? 0 : baseMs * factor ** (retry - 1);
 }

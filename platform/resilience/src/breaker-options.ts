@@ -1,5 +1,4 @@
-import { atLeast, ratio, wholeAtLeast } from './check-option.ts';
-import { resilienceErrors } from './errors.ts';
+import { atLeast, oneOf, ratio, wholeAtLeast } from './check-option.ts';
 import { checkWindow, type WindowOptions } from './outcome-window.ts';
 
 export interface BreakerOptions {
@@ -59,17 +58,13 @@ export interface BreakerSettings {
   readonly rampMs: number;
 }
 
+const ENDS = ['open', 'closed'] as const;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** @throws RESILIENCE_BAD_OPTION */
 export function resolveBreaker(options: BreakerOptions = {}): BreakerSettings {
   const consecutive = wholeAtLeast('breaker.consecutive', options.consecutive ?? 0, 0);
   const openMs = atLeast('breaker.openMs', options.openMs ?? 5000, 0);
-  const { onHalfOpenTimeout = 'open' } = options;
-  if (onHalfOpenTimeout !== 'open' && onHalfOpenTimeout !== 'closed')
-    throw resilienceErrors.BAD_OPTION({
-      ...{ option: 'breaker.onHalfOpenTimeout', want: 'open or closed', got: String(onHalfOpenTimeout) },
-    });
   return Object.freeze({
     window: checkWindow(options.window ?? { buckets: 30, bucketMs: 1000 }),
     minCalls: wholeAtLeast('breaker.minCalls', options.minCalls ?? 20, 1),
@@ -84,7 +79,7 @@ export function resolveBreaker(options: BreakerOptions = {}): BreakerSettings {
     halfOpenPermits: wholeAtLeast('breaker.halfOpenPermits', options.halfOpenPermits ?? 3, 1),
     probeTimeoutMs: atLeast('breaker.probeTimeoutMs', options.probeTimeoutMs ?? 10_000, 1),
     halfOpenMaxWaitMs: atLeast('breaker.halfOpenMaxWaitMs', options.halfOpenMaxWaitMs ?? 10_000, 1),
-    onHalfOpenTimeout,
+    onHalfOpenTimeout: oneOf('breaker.onHalfOpenTimeout', options.onHalfOpenTimeout ?? 'open', ENDS),
     rampMs: atLeast('breaker.rampMs', options.rampMs ?? 10_000, 0),
   });
 }

@@ -15,3 +15,7 @@ export const wholeAtLeast = (option: string, value: number, min: number): number
 /** The value, if it is from 0 to 1. @throws RESILIENCE_BAD_OPTION */
 export const ratio = (option: string, value: number): number =>
   typeof value === 'number' && value >= 0 && value <= 1 ? value : refuse(option, 'a number from 0 to 1', value);
+
+/** The value, if it is one of those that there are. @throws RESILIENCE_BAD_OPTION */
+export const oneOf = <T extends string>(option: string, value: T, allowed: readonly T[]): T =>
+  allowed.includes(value) ? value : refuse(option, `one of ${allowed.join(', ')}`, value);

@@ -1,5 +1,5 @@
 import type { Clock } from '@souk/kernel';
-import { atLeast } from './check-option.ts';
+import { atLeast, oneOf } from './check-option.ts';
 import { resilienceErrors } from './errors.ts';
 import type { Outcome } from './outcome.ts';
 import type { TimerWheel, WheelEntry } from './timer-wheel.ts';
@@ -43,7 +43,7 @@ export function createFallback<F>(
   options: FallbackOptions<F>,
   deps: { readonly policy: string; readonly wheel: TimerWheel; readonly clock: Clock },
 ): Fallback<F> {
-  const on: readonly Outcome[] = options.on ?? ALL;
+  const on: readonly Outcome[] = (options.on ?? ALL).map((outcome) => oneOf('fallback.on', outcome, ALL));
   const appliesTo = (outcome: Outcome): boolean => on.includes(outcome);
   if ('lastGoodMs' in options) return { appliesTo, ...lastGood<F>(options.lastGoodMs, options.maxKeys, deps.policy) };
   if ('value' in options) return { appliesTo, noteGood: () => {}, answer: async () => options.value };

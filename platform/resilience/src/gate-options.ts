@@ -1,4 +1,4 @@
-import { atLeast, wholeAtLeast } from './check-option.ts';
+import { atLeast, oneOf, wholeAtLeast } from './check-option.ts';
 
 /**
  * - `fifo`: who waits longest is next.
@@ -32,13 +32,15 @@ export interface GateSettings {
   readonly overloadWaitMs: number;
 }
 
+const ORDERS: readonly QueueOrder[] = ['fifo', 'lifo', 'adaptive'];
+
 /** @throws RESILIENCE_BAD_OPTION */
 export function resolveGate(options: GateOptions): GateSettings {
   return Object.freeze({
     limit: wholeAtLeast('bulkhead.limit', options.limit, 1),
     queueLimit: wholeAtLeast('bulkhead.queueLimit', options.queueLimit ?? 0, 0),
     queueTimeoutMs: atLeast('bulkhead.queueTimeoutMs', options.queueTimeoutMs ?? Number.POSITIVE_INFINITY, 0),
-    order: options.order ?? 'fifo',
+    order: oneOf('bulkhead.order', options.order ?? 'fifo', ORDERS),
     overloadAfterMs: atLeast('bulkhead.overloadAfterMs', options.overloadAfterMs ?? 100, 0),
     overloadWaitMs: atLeast('bulkhead.overloadWaitMs', options.overloadWaitMs ?? 5, 0),
   });

@@ -33,6 +33,11 @@ export type { FallbackCall, FallbackOn, FallbackOptions } from './fallback.ts';
 export { createGate, type Gate, type GateRefusal, type GateView, type Waiter } from './gate.ts';
 export { type GateOptions, type GateSettings, type QueueOrder, resolveGate } from './gate-options.ts';
 export type { HedgeOptions } from './hedge.ts';
+export {
+  createKeyedRateLimiter,
+  type KeyedRateLimiter,
+  type KeyedRateLimiterOptions,
+} from './keyed-rate-limiter.ts';
 export type { PolicyListener } from './listener.ts';
 export { createLoadSignal, type LoadSample, type LoadSignal } from './load-signal.ts';
 export { watchNodeLoad } from './node-load.ts';
@@ -55,7 +60,7 @@ export type { PolicyView } from './policy-view.ts';
 export { POLICY_KINDS, type PolicyKind, PRESETS } from './presets.ts';
 export { CRITICALITIES, type Criticality, isCriticality, lower, rankOf } from './priority.ts';
 export type { LeaseStore } from './probe-lease.ts';
-export { createRateLimiter, type RateLimiter, type RateLimitView } from './rate-limiter.ts';
+export { adjustRateLimiter, createRateLimiter, type RateLimiter, type RateLimitView } from './rate-limiter.ts';
 export {
   type RateAlgorithm,
   type RateLimiterOptions,

@@ -2,19 +2,20 @@ import type { Clock, Random } from '@souk/kernel';
 import { createBreaker } from './breaker.ts';
 import { type BreakerSettings, resolveBreaker } from './breaker-options.ts';
 import type { Breaker, BreakerTransition } from './breaker-types.ts';
-import { atLeast } from './check-option.ts';
+import { atLeast, oneOf } from './check-option.ts';
 import { resolveCoalesce } from './coalesce.ts';
 import { checkDynamic } from './dynamic.ts';
 import { createGate, type Gate } from './gate.ts';
 import { resolveGate } from './gate-options.ts';
 import { resolveHedge } from './hedge.ts';
+import { checkNames } from './known-options.ts';
 import { createLatencyHistogram, type LatencyHistogram } from './latency-histogram.ts';
 import { Layers } from './layers.ts';
 import type { PolicyListener } from './listener.ts';
 import type { Classify, Outcome } from './outcome.ts';
-import type { PolicyConfig, TimeoutOptions } from './policy-config.ts';
+import type { PolicyConfig, PolicyMode, TimeoutOptions } from './policy-config.ts';
 import type { MakeBreaker } from './policy-registry.ts';
-import { createRateLimiter, type RateLimiter } from './rate-limiter.ts';
+import { adjustRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { resolveRateLimiter } from './rate-limiter-options.ts';
 import { Rejections } from './rejections.ts';
 import { createRetryBudget, type RetryBudget } from './retry-budget.ts';
@@ -51,6 +52,8 @@ export interface LayerContext {
 }
 
 const NO_LAYERS: PolicyConfig = Object.freeze({});
+const MODES: readonly PolicyMode[] = ['enforce', 'shadow', 'off'];
+const TIMEOUT_MODES = ['race', 'cooperative'] as const;
 
 /** Keeps a part and tells it what is new, makes one that was not there, and lets go of one that is not wanted. */
 function keep<TPart extends { configure(settings: TSettings, nowMs: number): void }, TSettings>(
@@ -67,6 +70,8 @@ function keep<TPart extends { configure(settings: TSettings, nowMs: number): voi
 
 /** What a configuration means. @throws RESILIENCE_BAD_OPTION */
 export function resolveConfig(given: PolicyConfig) {
+  checkNames(given);
+  oneOf('mode', given.mode ?? 'enforce', MODES);
   const config = given.mode === 'off' ? NO_LAYERS : given;
   if (config.dynamic !== undefined) checkDynamic(config.dynamic);
   return {
@@ -97,7 +102,7 @@ export function buildLayers(
   const parts: PolicyParts = {
     breaker: keep(old.breaker, resolved.breaker, (settings) => makeBreaker(settings, context), nowMs),
     gate: keep(old.gate, resolved.bulkhead, (settings) => createGate(settings), nowMs),
-    limiter: keep(old.limiter, resolved.rateLimit, (settings) => createRateLimiter(settings), nowMs),
+    limiter: resolved.rateLimit && adjustRateLimiter(old.limiter, resolved.rateLimit, nowMs),
     shedder: keep(old.shedder, resolved.shed, (settings) => createShedder(settings, { random }), nowMs),
     throttle: keep(old.throttle, resolved.throttle, (settings) => createThrottle(settings, random), nowMs),
     retryBudget: keep(old.retryBudget, budget === false ? undefined : budget, createRetryBudget, nowMs),
@@ -154,5 +159,5 @@ function makeBreaker(
 function resolveTimeout(timeout: number | TimeoutOptions | undefined): Required<TimeoutOptions> {
   if (timeout === undefined) return { ms: Number.POSITIVE_INFINITY, mode: 'race' };
   const { ms, mode = 'race' } = typeof timeout === 'number' ? { ms: timeout } : timeout;
-  return { ms: atLeast('timeout', ms, 1), mode };
+  return { ms: atLeast('timeout', ms, 1), mode: oneOf('timeout.mode', mode, TIMEOUT_MODES) };
 }

@@ -205,7 +205,14 @@ test('a slot is held until the work settles, however its caller was answered', a
   assert.equal(world.jobs.length, 1);
   world.jobs[0]?.reject(new Error('late'));
   await world.runtime.settle();
-  assert.deepEqual(world.policy.bulkhead?.view(0), { limit: 1, active: 0, queued: 0, zombies: 0, overloaded: false });
+  assert.deepEqual(world.policy.bulkhead?.view(0), {
+    limit: 1,
+    active: 0,
+    queued: 0,
+    zombies: 0,
+    overloaded: false,
+    doubleReleases: 0,
+  });
   const next = world.policy.run(world.work);
   world.jobs[1]?.resolve('free again');
   assert.equal(await next, 'free again');
@@ -410,4 +417,86 @@ test('the builder takes layers from the outside in; another order does not compi
   assert.ok(policy('x', { runtime }).breaker({}).retry !== undefined);
   // @ts-expect-error a layer is added once
   assert.ok(policy('x', { runtime }).timeout(1).timeout !== undefined);
+});
+
+test('one that is let in while it joins the queue keeps no timer of the queue: its work is not given up', async () => {
+  const world = policyWorld({ bulkhead: { limit: 1, queueLimit: 1, queueTimeoutMs: 50 } });
+  const { bulkhead } = world.policy;
+  assert.ok(bulkhead);
+  bulkhead.tryEnter(0, 0);
+  const refuse = () => bulkhead.release(0);
+  const places = { gateNext: undefined, gatePrevious: undefined };
+  bulkhead.enqueue({ ...places, priority: 4, deadlineMs: Number.POSITIVE_INFINITY, admit: () => {}, refuse }, 0);
+  const seen = watch(world.policy.run(world.work, { criticality: 'critical' }));
+  assert.equal(world.jobs.length, 1);
+  await world.runtime.advance(1000);
+  assert.deepEqual(seen, { done: false });
+  world.jobs[0]?.resolve('in time');
+  await world.runtime.settle();
+  assert.equal(seen.value, 'in time');
+});
+
+test('a call that leaves while it waits for its turn gives the turn to the next that comes', async () => {
+  const world = policyWorld({ rateLimit: { limit: 10, burst: 1, maxWaitMs: 1000 } });
+  void world.policy.run(world.work);
+  const controller = new AbortController();
+  const gone = watch(world.policy.run(world.work, { signal: controller.signal }));
+  controller.abort('gone');
+  await world.runtime.settle();
+  assert.equal(gone.error, 'gone');
+  const late = watch(world.policy.run(world.work, { deadlineMs: 50 }));
+  await world.runtime.advance(70);
+  assert.equal((late.error as { reason?: string }).reason, 'SOUK_DEADLINE_EXCEEDED');
+  void world.policy.run(world.work);
+  await world.runtime.advance(50);
+  assert.equal(world.jobs.length, 2, 'its turn came at 100 ms, not at 200 or 300');
+});
+
+test('another algorithm of a rate is used from the change on', () => {
+  const world = policyWorld({ rateLimit: { limit: 2 } });
+  const take = (count: number) => Array.from({ length: count }, () => world.policy.try(() => 1));
+  void take(2);
+  world.policy.configure({ rateLimit: { limit: 3, algorithm: 'sliding_window' } });
+  void take(5);
+  assert.equal(world.policy.stats.attempts, 5);
+});
+
+test('a configuration that names what there is not is refused by name, and the nearest name is told', () => {
+  const refused = (config: object) => {
+    try {
+      policyWorld(config);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return 'accepted';
+  };
+  assert.match(
+    refused({ retrys: {} }),
+    /^retrys: want an option that exists \(retry, if that was meant; there are: mode/,
+  );
+  assert.match(refused({ mode: 'off', bulkhed: {} }), /bulkhed.*bulkhead, if/);
+  assert.match(refused({ breaker: { minCals: 3 } }), /^breaker\.minCals: .*minCalls, if/);
+  assert.match(refused({ retry: { backoff: { base: 3 } } }), /^retry\.backoff\.base: .*baseMs, if/);
+  assert.match(refused({ retry: { budget: { quota: 1 } } }), /^retry\.budget\.quota: .*ratio, minPerSec/);
+  assert.match(refused({ shed: { limit: { maximum: 3 } } }), /^shed\.limit\.maximum/);
+  assert.match(refused({ dynamic: { timeout: { min: 3 } } }), /^dynamic\.timeout\.min: .*minMs, if/);
+  assert.match(refused({ timeout: { millis: 3 } }), /^timeout\.millis/);
+  assert.match(refused({ bulkhead: 4 }), /^bulkhead: want an object of options, got 4/);
+  assert.equal(refused({ retry: { budget: false }, timeout: 4, bulkhead: undefined }), 'accepted');
+});
+
+test('a choice that there is not is refused with those that there are', () => {
+  for (const [config, option] of [
+    [{ mode: 'of' }, 'mode'],
+    [{ timeout: { ms: 5, mode: 'rase' } }, 'timeout.mode'],
+    [{ bulkhead: { limit: 1, order: 'lifoo' } }, 'bulkhead.order'],
+    [{ rateLimit: { limit: 1, algorithm: 'nope' } }, 'rateLimit.algorithm'],
+    [{ retry: { backoff: { jitter: 'ful' } } }, 'backoff.jitter'],
+    [{ retry: { backoff: { growth: 'fast' } } }, 'backoff.growth'],
+    [{ breaker: { onHalfOpenTimeout: 'shut' } }, 'breaker.onHalfOpenTimeout'],
+    [{ shed: { limit: { algorithm: 'vega' } } }, 'limit.algorithm'],
+  ] as const)
+    assert.throws(() => policyWorld(config as object), { message: new RegExp(`^${option}: want one of `) }, option);
+  const on = ['failed'] as unknown as ['failure'];
+  assert.throws(() => policyWorld({}, { fallback: { value: 1, on } }), { message: /^fallback.on: want one of / });
 });

@@ -1,4 +1,4 @@
-import { atLeast, wholeAtLeast } from './check-option.ts';
+import { atLeast, oneOf, wholeAtLeast } from './check-option.ts';
 
 /**
  * - `gcra`: evenly spaced, with a burst; one number of memory. Where nothing else is wanted.
@@ -28,6 +28,8 @@ export interface RateLimiterSettings {
   readonly maxWaitMs: number;
 }
 
+const ALGORITHMS: readonly RateAlgorithm[] = ['gcra', 'token_bucket', 'sliding_window'];
+
 /** @throws RESILIENCE_BAD_OPTION */
 export function resolveRateLimiter(options: RateLimiterOptions): RateLimiterSettings {
   const limit = wholeAtLeast('rateLimit.limit', options.limit, 1);
@@ -35,7 +37,7 @@ export function resolveRateLimiter(options: RateLimiterOptions): RateLimiterSett
     limit,
     periodMs: atLeast('rateLimit.periodMs', options.periodMs ?? 1000, 1),
     burst: wholeAtLeast('rateLimit.burst', options.burst ?? limit, 1),
-    algorithm: options.algorithm ?? 'gcra',
+    algorithm: oneOf('rateLimit.algorithm', options.algorithm ?? 'gcra', ALGORITHMS),
     maxWaitMs: atLeast('rateLimit.maxWaitMs', options.maxWaitMs ?? 0, 0),
   });
 }

@@ -31,7 +31,7 @@ test('R3 those who may wait get turns at the rate, in the order of asking; one t
     [0, 100, 200],
   );
   assert.equal(one.reserve(0, 1, 250), -1);
-  one.giveBack(1, 0);
+  assert.equal(one.giveBack(one.lastTurn), true);
   assert.equal(one.reserve(0, 1, 250), 200);
 });
 
@@ -110,8 +110,6 @@ test('the wait that a sliding window tells is enough, and hardly too much', () =
           nowMs += gap;
           const waitMs = one.tryTake(nowMs);
           if (waitMs === 0) continue;
-          const twin = limiter({ limit, algorithm: 'sliding_window' });
-          void twin;
           assert.ok(waitMs <= 1100);
           nowMs += waitMs;
           assert.equal(one.tryTake(nowMs), 0);
@@ -119,4 +117,53 @@ test('the wait that a sliding window tells is enough, and hardly too much', () =
       },
     ),
   );
+});
+
+test('R4 after a clock that went back by an hour calls go on at the rate', () => {
+  for (const algorithm of ['gcra', 'sliding_window'] as const) {
+    const one = limiter({ limit: 10, algorithm });
+    for (let n = 0; n < 10; n++) one.tryTake(3_600_000);
+    assert.ok(one.tryTake(0) <= 1100, algorithm);
+    let taken = 0;
+    for (let nowMs = 0; nowMs < 60_000; nowMs += 100) if (one.tryTake(nowMs) === 0) taken++;
+    assert.ok(taken >= 530 && taken <= 600, `${algorithm} ${taken}`);
+  }
+});
+
+test('R2 a cost that is none is refused for ever, and takes nothing', () => {
+  for (const algorithm of ['gcra', 'sliding_window'] as const)
+    for (const cost of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const one = limiter({ limit: 10, algorithm });
+      assert.equal(one.tryTake(0, cost), Number.POSITIVE_INFINITY);
+      assert.equal(one.reserve(0, cost, 1e9), -1);
+      assert.equal(one.view(0).remaining, 10);
+    }
+});
+
+test('R3 a turn that others stand behind is not given back, nor one twice', () => {
+  const one = limiter({ limit: 10, burst: 1 });
+  const turns = [0, 1, 2].map(() => {
+    one.reserve(0, 1, 1e9);
+    return one.lastTurn;
+  });
+  assert.equal(one.giveBack(turns[1] as number), false);
+  assert.equal(one.reserve(0, 1, 1e9), 300);
+  const last = one.lastTurn;
+  assert.deepEqual([one.giveBack(last), one.giveBack(last)], [true, false]);
+  assert.equal(one.reserve(0, 1, 1e9), 300);
+});
+
+test('R3 what was taken of a window is given back only where it was taken', () => {
+  const one = limiter({ limit: 2, algorithm: 'sliding_window' });
+  one.reserve(0, 2, 0);
+  assert.equal(one.giveBack(one.lastTurn), true);
+  assert.equal(one.giveBack(one.lastTurn), false);
+  assert.equal(one.reserve(0, 2, 0), 0);
+  assert.equal(one.tryTake(500), 600);
+  assert.equal(one.giveBack(one.lastTurn), false);
+});
+
+test('an algorithm that there is not is refused by name', () => {
+  const algorithm = 'nope' as 'gcra';
+  assert.throws(() => limiter({ limit: 1, algorithm }), { message: /rateLimit.algorithm: want one of gcra, token_/ });
 });

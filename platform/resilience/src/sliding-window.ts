@@ -1,5 +1,6 @@
 import type { RateLimiter, RateLimitView } from './rate-limiter.ts';
 import type { RateLimiterSettings } from './rate-limiter-options.ts';
+import { SteadyTime } from './steady-time.ts';
 
 const PARTS = 10;
 
@@ -14,17 +15,24 @@ export class SlidingWindow implements RateLimiter {
   readonly #counts = new Float64Array(PARTS + 1);
   #total = 0;
   #part = Number.NEGATIVE_INFINITY;
-  #latestMs = Number.NEGATIVE_INFINITY;
+  readonly #time = new SteadyTime();
+  lastTurn = 0;
+  #lastCost = 0;
+  #lastPart = 0;
 
   constructor(settings: RateLimiterSettings) {
     this.configure(settings);
   }
 
   tryTake(nowMs: number, cost = 1): number {
-    if (cost > this.#limit) return Number.POSITIVE_INFINITY;
-    this.#advance(nowMs);
-    const waitMs = this.#waitMs(cost);
+    if (!(cost > 0 && cost <= this.#limit)) return Number.POSITIVE_INFINITY;
+    const atMs = this.#time.read(nowMs);
+    this.#advance(atMs);
+    const waitMs = this.#waitMs(cost, atMs);
     if (waitMs > 0) return waitMs;
+    this.lastTurn++;
+    this.#lastCost = cost;
+    this.#lastPart = this.#part;
     const at = this.#slot(0);
     this.#counts[at] = (this.#counts[at] as number) + cost;
     this.#total += cost;
@@ -36,11 +44,13 @@ export class SlidingWindow implements RateLimiter {
     return this.tryTake(nowMs, cost) === 0 ? 0 : -1;
   }
 
-  giveBack(cost: number): void {
+  giveBack(turn: number): boolean {
+    if (turn !== this.lastTurn || this.#lastCost === 0 || this.#lastPart !== this.#part) return false;
     const at = this.#slot(0);
-    const back = Math.min(cost, this.#counts[at] as number);
-    this.#counts[at] = (this.#counts[at] as number) - back;
-    this.#total -= back;
+    this.#counts[at] = (this.#counts[at] as number) - this.#lastCost;
+    this.#total -= this.#lastCost;
+    this.#lastCost = 0;
+    return true;
   }
 
   configure({ limit, periodMs }: RateLimiterSettings): void {
@@ -49,13 +59,15 @@ export class SlidingWindow implements RateLimiter {
       this.#counts.fill(0);
       this.#total = 0;
       this.#part = Number.NEGATIVE_INFINITY;
+      this.#lastCost = 0;
     }
     this.#limit = limit;
     this.#partMs = partMs;
   }
 
   view(nowMs: number): RateLimitView {
-    const part = Math.floor(Math.max(nowMs, this.#latestMs) / this.#partMs);
+    const atMs = this.#time.peek(nowMs);
+    const part = Math.floor(atMs / this.#partMs);
     let used = 0;
     let newest = -1;
     for (let age = 0; age <= PARTS; age++) {
@@ -65,7 +77,7 @@ export class SlidingWindow implements RateLimiter {
       newest = Math.max(newest, this.#part - age);
     }
     const endMs = (newest + PARTS + 1) * this.#partMs;
-    return { remaining: Math.max(0, this.#limit - used), resetMs: used === 0 ? 0 : Math.max(0, endMs - nowMs) };
+    return { remaining: Math.max(0, this.#limit - used), resetMs: used === 0 ? 0 : Math.max(0, endMs - atMs) };
   }
 
   /** Where the count of so many tenths ago is. */
@@ -74,9 +86,8 @@ export class SlidingWindow implements RateLimiter {
     return this.#part === Number.NEGATIVE_INFINITY ? age : (((this.#part - age) % size) + size) % size;
   }
 
-  #advance(nowMs: number): void {
-    this.#latestMs = Math.max(this.#latestMs, nowMs);
-    const part = Math.floor(this.#latestMs / this.#partMs);
+  #advance(atMs: number): void {
+    const part = Math.floor(atMs / this.#partMs);
     if (part <= this.#part) return;
     const steps = Math.min(PARTS + 1, part - this.#part);
     this.#part = part;
@@ -88,11 +99,11 @@ export class SlidingWindow implements RateLimiter {
   }
 
   /** Until so much of the oldest has left that there is room. */
-  #waitMs(cost: number): number {
+  #waitMs(cost: number, atMs: number): number {
     let over = this.#total + cost - this.#limit;
     for (let age = PARTS; over > 0 && age >= 0; age--) {
       over -= this.#counts[this.#slot(age)] as number;
-      if (over <= 0) return (this.#part - age + PARTS + 1) * this.#partMs - this.#latestMs;
+      if (over <= 0) return (this.#part - age + PARTS + 1) * this.#partMs - atMs;
     }
     return 0;
   }
