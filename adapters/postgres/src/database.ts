@@ -1,7 +1,9 @@
 import { type Context, fromUnknown, type Logger, type Runtime, type SoukError } from '@souk/kernel';
+import type { PolicyRegistry } from '@souk/resilience';
 import type { Database, QueryResult, Sql } from '@souk/store';
 import type { Telemetry } from '@souk/telemetry';
 import type { PostgresAddress } from './address.ts';
+import { type Checkout, classifyCheckout, createCheckout } from './checkout.ts';
 import type { Connection, DriverResult } from './connection.ts';
 import { endsSession, fromDriver, isStalePlan } from './errors.ts';
 import { createListener } from './listener.ts';
@@ -19,6 +21,8 @@ export interface DatabaseInit {
   readonly log: Logger;
   readonly telemetry?: Telemetry | undefined;
   readonly options?: Partial<PoolOptions> | undefined;
+  /** Connections are taken under `sql:<service>`. Without it an outage is found out by each call for itself. */
+  readonly policies?: PolicyRegistry | undefined;
 }
 
 /** What statements of a database share. */
@@ -26,6 +30,7 @@ export interface Session {
   readonly service: string;
   readonly runtime: Runtime;
   readonly pool: Pool;
+  readonly checkout: Checkout;
   readonly observer: Observer;
   readonly statements: { of(text: string): Statement };
 }
@@ -36,10 +41,12 @@ export function createDatabase(init: DatabaseInit): Database {
   const options = { ...poolDefaults, ...init.options };
   const connectionInit = { address, applicationName: `souk-${service}`, runtime, options };
   const pool = createPool(service, connectionInit);
+  const policy = init.policies?.policy(`sql:${service}`, 'sql', { classify: classifyCheckout });
   const session: Session = {
     service,
     runtime,
     pool,
+    checkout: createCheckout(service, pool, policy),
     observer: createObserver({
       telemetry: init.telemetry,
       runtime,
@@ -72,10 +79,10 @@ class SingleStatements implements Sql {
 
   async query<TRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<TRow>> {
     const ctx = this.#ctx;
-    const { pool, observer, statements } = this.#session;
+    const { pool, checkout, observer, statements } = this.#session;
     const statement = statements.of(text);
     ctx.throwIfDone();
-    const connection = pool.take() ?? (await pool.wait(ctx));
+    const connection = await checkout(ctx);
     const { signal } = ctx;
     let canceling: Promise<void> | undefined;
     const onAbort = (): void => {

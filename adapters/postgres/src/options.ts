@@ -8,6 +8,8 @@ export interface PoolOptions {
   readonly connectMs: number;
   /** Longest wait for a free connection when the call has no earlier deadline. @default 10000 */
   readonly acquireMs: number;
+  /** Calls that may wait for a connection; more are refused at once. @default 1000 */
+  readonly queueLimit: number;
   /** How long a statement may go on after it was cancelled before its connection is cut. @default 2000 */
   readonly cancelMs: number;
   /** A transaction that waits for its client longer than this is ended by the server. @default 10000 */
@@ -21,6 +23,7 @@ export const poolDefaults: PoolOptions = {
   idleMs: 30_000,
   connectMs: 5000,
   acquireMs: 10_000,
+  queueLimit: 1000,
   cancelMs: 2000,
   idleInTransactionMs: 10_000,
   slowMs: 250,

@@ -5,6 +5,9 @@ import { fromDriver } from './errors.ts';
 import type { PoolOptions } from './options.ts';
 
 interface Waiter {
+  /** Monotonic milliseconds from which there is nobody to serve. */
+  readonly dueMs: number;
+  readonly giveUp: () => void;
   readonly resolve: (connection: Connection) => void;
   readonly reject: (error: SoukError) => void;
 }
@@ -20,7 +23,7 @@ export interface PoolState {
  *
  * I1 a connection is idle, in use or gone.   I2 nobody waits while a connection is idle or one more may be opened.
  * I3 a broken connection is never handed out.   I4 first come, first served.
- * I5 idle connections do not keep the process alive.
+ * I5 idle connections do not keep the process alive.   I6 at most `queueLimit` wait, and nobody is served whose time is over.
  */
 export interface Pool {
   /** An idle connection, or undefined: then wait for one. */
@@ -33,7 +36,12 @@ export interface Pool {
   close(): Promise<void>;
 }
 
-export function createPool(name: string, init: ConnectionInit & { runtime: Runtime; options: PoolOptions }): Pool {
+/** @param open For tests. */
+export function createPool(
+  name: string,
+  init: ConnectionInit & { runtime: Runtime; options: PoolOptions },
+  open = openConnection,
+): Pool {
   const { options, runtime } = init;
   const all = new Set<Connection>();
   const idle: Connection[] = [];
@@ -69,8 +77,18 @@ export function createPool(name: string, init: ConnectionInit & { runtime: Runti
     return waiter;
   };
 
+  /** A busy process hears of the end of a call late: what came free goes to somebody who can still use it. */
+  const firstInTime = (): Waiter | undefined => {
+    const nowMs = runtime.clock.monotonicMs();
+    for (let waiter = firstWaiter(); waiter !== undefined; waiter = firstWaiter()) {
+      if (nowMs < waiter.dueMs) return waiter;
+      waiter.giveUp();
+    }
+    return undefined;
+  };
+
   const give = (connection: Connection): void => {
-    const waiter = firstWaiter();
+    const waiter = closed === undefined ? firstInTime() : undefined;
     if (closed !== undefined) retire(connection);
     else if (waiter !== undefined) waiter.resolve(connection);
     else {
@@ -83,7 +101,7 @@ export function createPool(name: string, init: ConnectionInit & { runtime: Runti
   const openMore = (): void => {
     while (closed === undefined && opening < waiters.size && all.size + opening < options.poolSize) {
       opening++;
-      openConnection(init, onBroken).then(
+      open(init, onBroken).then(
         (connection) => {
           opening--;
           if (!connection.broken) {
@@ -123,6 +141,7 @@ export function createPool(name: string, init: ConnectionInit & { runtime: Runti
       if (closed !== undefined) return Promise.reject(storeErrors.CLOSED({ service: name }));
       const ready = takeIdle();
       if (ready !== undefined) return Promise.resolve(ready);
+      if (waiters.size >= options.queueLimit) return Promise.reject(storeErrors.POOL_EXHAUSTED({ database: name }));
       return new Promise((resolve, reject) => {
         const { signal } = ctx;
         const settle = (): void => {
@@ -135,6 +154,8 @@ export function createPool(name: string, init: ConnectionInit & { runtime: Runti
           hasReason(signal.reason, 'SOUK_DEADLINE_EXCEEDED') ? exhausted() : waiter.reject(fromUnknown(signal.reason));
         const timer: Timer = runtime.timers.after(options.acquireMs, exhausted);
         const waiter: Waiter = {
+          dueMs: runtime.clock.monotonicMs() + Math.min(options.acquireMs, ctx.remainingMs()),
+          giveUp: exhausted,
           resolve: (connection) => {
             settle();
             resolve(connection);

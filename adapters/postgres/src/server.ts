@@ -1,4 +1,5 @@
 import { type Context, hasReason, type Logger, type Runtime, rootContext, type SoukError } from '@souk/kernel';
+import type { PolicyRegistry } from '@souk/resilience';
 import type { Database, DatabaseServer } from '@souk/store';
 import type { Telemetry } from '@souk/telemetry';
 import { describeAddress, type PostgresAddress, parseAddress, toUrl } from './address.ts';
@@ -26,6 +27,8 @@ export interface PostgresServerInit {
   /** Begins the name of each database and role. @default 'souk' */
   readonly prefix?: string | undefined;
   readonly pool?: Partial<PoolOptions> | undefined;
+  /** Around the connections of each service. */
+  readonly policies?: PolicyRegistry | undefined;
   /** Longest wait at start for a server that does not answer yet, in milliseconds. @default 15000 */
   readonly waitMs?: number | undefined;
 }
@@ -74,6 +77,7 @@ export function createPostgresServer(init: PostgresServerInit): PostgresServer {
       runtime,
       log,
       telemetry: init.telemetryFor?.(service),
+      policies: init.policies,
       options: { ...init.pool, ...(poolSize === undefined ? {} : { poolSize }) },
     });
 

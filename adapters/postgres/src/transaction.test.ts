@@ -31,7 +31,8 @@ function world() {
   const session = {
     service: 'test',
     runtime,
-    pool: { take: () => connection, release: () => {} },
+    pool: { release: () => {} },
+    checkout: () => connection,
     observer: { begin: () => 0, span: () => undefined, end: () => {} },
     statements: createStatements(() => {}),
   } as unknown as Session;

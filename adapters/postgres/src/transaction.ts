@@ -41,7 +41,7 @@ async function runAttempt<T>(
   options: TransactionOptions,
 ): Promise<T> {
   ctx.throwIfDone();
-  const connection = session.pool.take() ?? (await session.pool.wait(ctx));
+  const connection = await session.checkout(ctx);
   const tx = new Attempt(session, ctx, connection, options);
   const { signal } = ctx;
   const onAbort = (): void => tx.cancel();
