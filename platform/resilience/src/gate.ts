@@ -83,7 +83,7 @@ class SlotGate implements Gate {
   /** By class; made when somebody first waits. */
   #queues: WaitList<Waiter>[] | undefined;
   /** And since when, by `#time`: those who came first are first. */
-  readonly #waiting = new Map<Waiter, number>();
+  #waiting: Map<Waiter, number> | undefined;
   readonly #time = new SteadyTime();
   /** By `#time`. */
   #lastEmptyMs = Number.NEGATIVE_INFINITY;
@@ -121,6 +121,7 @@ class SlotGate implements Gate {
     const sinceMs = this.#time.read(nowMs);
     if (this.queued === 0) this.#lastEmptyMs = sinceMs;
     this.#queueOf(waiter.priority).push(waiter);
+    this.#waiting ??= new Map();
     this.#waiting.set(waiter, sinceMs);
     this.#earliestMs = Math.min(this.#earliestMs, waiter.deadlineMs);
     this.queued++;
@@ -131,7 +132,7 @@ class SlotGate implements Gate {
   }
 
   leave(waiter: Waiter, nowMs: number): boolean {
-    if (!this.#waiting.has(waiter)) return false;
+    if (!this.#waiting?.has(waiter)) return false;
     this.#remove(waiter, nowMs);
     return true;
   }
@@ -223,7 +224,7 @@ class SlotGate implements Gate {
     const sinceMs = this.#time.read(nowMs) - this.maxWaitMs(nowMs);
     if (sinceMs === Number.NEGATIVE_INFINITY) return;
     let overdue: Waiter[] | undefined;
-    for (const [waiter, fromMs] of this.#waiting) {
+    for (const [waiter, fromMs] of this.#waiting ?? []) {
       if (fromMs >= sinceMs) break;
       overdue ??= [];
       overdue.push(waiter);
@@ -236,10 +237,10 @@ class SlotGate implements Gate {
   /** Those whose deadline is over. Looks at all, so only where room is needed. */
   #dropExpired(nowMs: number): void {
     if (nowMs < this.#earliestMs) return;
-    const expired = [...this.#waiting.keys()].filter(({ deadlineMs }) => deadlineMs <= nowMs);
+    const expired = [...(this.#waiting?.keys() ?? [])].filter(({ deadlineMs }) => deadlineMs <= nowMs);
     for (const waiter of expired) this.#remove(waiter, nowMs);
     this.#earliestMs = Number.POSITIVE_INFINITY;
-    for (const { deadlineMs } of this.#waiting.keys()) this.#earliestMs = Math.min(this.#earliestMs, deadlineMs);
+    for (const { deadlineMs } of this.#waiting?.keys() ?? []) this.#earliestMs = Math.min(this.#earliestMs, deadlineMs);
     for (const waiter of expired) waiter.refuse('deadline', nowMs);
   }
 
@@ -250,7 +251,7 @@ class SlotGate implements Gate {
 
   #remove(waiter: Waiter, nowMs: number): void {
     this.#queueOf(waiter.priority).remove(waiter);
-    this.#waiting.delete(waiter);
+    this.#waiting?.delete(waiter);
     this.queued--;
     if (this.queued === 0) this.#lastEmptyMs = this.#time.read(nowMs);
   }

@@ -115,3 +115,10 @@ test('when a round of attempts has failed the retry begins another round', async
   await world.runtime.settle();
   assert.equal(seen.value, 'round two');
 });
+
+test('what is refused here is not asked for once more', async () => {
+  const world = policyWorld({ hedge: { delayMs: -1, budget: always }, bulkhead: { limit: 1 } });
+  void world.policy.run(world.work);
+  const result = await world.policy.try(world.work);
+  assert.deepEqual([result.ok, result.attempts], [false, 1]);
+});

@@ -21,25 +21,51 @@ const LOG_LOWEST = Math.log(LOWEST_MS);
 
 export const createLatencyHistogram = (): LatencyHistogram => new TwoHalves();
 
+/** So few latencies are kept one by one: most policies are called rarely, and all slots take two kilobytes. */
+const FEW = 16;
+
+class Half {
+  count = 0;
+  #few: Uint16Array | undefined;
+  #all: Uint32Array | undefined;
+
+  add(slot: number): void {
+    if (this.#all === undefined) {
+      this.#few ??= new Uint16Array(FEW);
+      if (this.count < FEW) {
+        this.#few[this.count++] = slot;
+        return;
+      }
+      this.#all = new Uint32Array(SLOTS);
+      for (const known of this.#few) this.#all[known] = (this.#all[known] as number) + 1;
+      this.#few = undefined;
+    }
+    this.#all[slot] = (this.#all[slot] as number) + 1;
+    this.count++;
+  }
+
+  at(slot: number): number {
+    if (this.#all !== undefined) return this.#all[slot] as number;
+    let found = 0;
+    for (let n = 0; n < this.count; n++) if (this.#few?.[n] === slot) found++;
+    return found;
+  }
+}
+
 class TwoHalves implements LatencyHistogram {
-  /** Made when the first latency comes: a policy that is not called needs no memory. */
-  #now: Uint32Array | undefined;
-  #before: Uint32Array | undefined;
-  #countNow = 0;
-  #countBefore = 0;
+  #now: Half | undefined;
+  #before: Half | undefined;
   #half = Number.NEGATIVE_INFINITY;
 
   record(latencyMs: number, nowMs: number): void {
     this.#turn(nowMs);
-    this.#now ??= new Uint32Array(SLOTS);
-    const slot = slotOf(latencyMs);
-    this.#now[slot] = (this.#now[slot] as number) + 1;
-    this.#countNow++;
+    this.#now ??= new Half();
+    this.#now.add(slotOf(latencyMs));
   }
 
   count(nowMs: number): number {
     this.#turn(nowMs);
-    return this.#countNow + this.#countBefore;
+    return (this.#now?.count ?? 0) + (this.#before?.count ?? 0);
   }
 
   quantile(quantile: number, nowMs: number): number | undefined {
@@ -47,7 +73,7 @@ class TwoHalves implements LatencyHistogram {
     if (total === 0) return undefined;
     let left = Math.max(1, Math.ceil(quantile * total));
     for (let slot = 0; slot < SLOTS; slot++) {
-      left -= (this.#now?.[slot] ?? 0) + (this.#before?.[slot] ?? 0);
+      left -= (this.#now?.at(slot) ?? 0) + (this.#before?.at(slot) ?? 0);
       if (left <= 0) return Math.exp(LOG_LOWEST + (slot + 0.5) * WIDTH);
     }
     return Math.exp(LOG_LOWEST + SLOTS * WIDTH);
@@ -56,14 +82,9 @@ class TwoHalves implements LatencyHistogram {
   #turn(nowMs: number): void {
     const half = Math.floor(nowMs / HALF_MS);
     if (half <= this.#half) return;
-    const isNext = half === this.#half + 1;
-    const spare = this.#before;
+    this.#before = half === this.#half + 1 ? this.#now : undefined;
+    this.#now = undefined;
     this.#half = half;
-    this.#before = isNext && this.#countNow > 0 ? this.#now : undefined;
-    this.#countBefore = isNext ? this.#countNow : 0;
-    this.#countNow = 0;
-    // The memory of a policy that is silent is let go of.
-    this.#now = isNext ? spare?.fill(0) : undefined;
   }
 }
 

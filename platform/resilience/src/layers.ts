@@ -46,6 +46,8 @@ export interface LayerParts {
   readonly isCooperative: boolean;
 }
 
+const NO_GATES: readonly Gate[] = Object.freeze([]);
+
 /** The layers of a policy as a configuration wants them. Never changed: calls on their way keep those they began with. */
 export class Layers {
   readonly name: string;
@@ -75,7 +77,7 @@ export class Layers {
   readonly latency: LatencyHistogram | undefined;
   readonly timeoutMs: number;
   readonly isCooperative: boolean;
-  readonly #owed: number[] = [0, 0];
+  #owed: number[] | undefined;
 
   // One shape whatever the configuration: the fields are read in every call.
   constructor(parts: LayerParts) {
@@ -99,7 +101,8 @@ export class Layers {
     this.limiterWaitMs = parts.limiterWaitMs;
     this.shedder = parts.shedder;
     this.gate = parts.gate;
-    this.gates = [parts.shedder?.gate, parts.gate].filter((gate) => gate !== undefined);
+    const gates = [parts.shedder?.gate, parts.gate].filter((gate) => gate !== undefined);
+    this.gates = gates.length === 0 ? NO_GATES : gates;
     this.breaker = parts.breaker;
     this.slowMs = parts.slowMs;
     this.latency = parts.latency;
@@ -113,6 +116,7 @@ export class Layers {
    */
   releaseSlot(at: number, nowMs: number): void {
     const gate = this.gates[at];
+    this.#owed ??= [0, 0];
     const owed = this.#owed;
     owed[at] = (owed[at] as number) + 1;
     if (gate === undefined || (owed[at] as number) > 1) return;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defineErrors } from '@souk/kernel';
+import { defineErrors, virtualRuntime } from '@souk/kernel';
 import { policyWorld, watch } from '../test/world.ts';
-import { policy } from './index.ts';
+import { createPolicy, createTimerWheel, policy } from './index.ts';
 
 const errors = defineErrors('TEST', {
   DOWN: { code: 'unavailable', text: 'down', retry: 'later' },
@@ -213,8 +213,14 @@ test('a slot is held until the work settles, however its caller was answered', a
     overloaded: false,
     doubleReleases: 0,
   });
+  void world.policy.run(world.work).catch(() => {});
+  await world.runtime.advance(120);
+  world.jobs[1]?.resolve('late as well');
+  await world.runtime.settle();
+  assert.equal(world.policy.bulkhead?.view(0).zombies, 0);
+  assert.equal(world.policy.stats.late, 2);
   const next = world.policy.run(world.work);
-  world.jobs[1]?.resolve('free again');
+  world.jobs[2]?.resolve('free again');
   assert.equal(await next, 'free again');
 });
 
@@ -499,4 +505,51 @@ test('a choice that there is not is refused with those that there are', () => {
     assert.throws(() => policyWorld(config as object), { message: new RegExp(`^${option}: want one of `) }, option);
   const on = ['failed'] as unknown as ['failure'];
   assert.throws(() => policyWorld({}, { fallback: { value: 1, on } }), { message: /^fallback.on: want one of / });
+});
+
+test('who reads its signal late finds it aborted, with the reason', async () => {
+  const world = policyWorld({ timeout: 100 });
+  const signals: AbortSignal[] = [];
+  const seen = watch(
+    world.policy.run(async (attempt) => {
+      await world.runtime.timers.sleep(500);
+      signals.push(attempt.signal);
+    }),
+  );
+  await world.runtime.advance(600);
+  assert.equal(signals[0]?.aborted, true);
+  assert.equal(signals[0]?.reason, seen.error);
+});
+
+test('nothing waits in the wheel for calls and fallbacks that have ended', async () => {
+  const runtime = virtualRuntime();
+  const wheel = createTimerWheel(runtime);
+  const own = createPolicy({
+    ...{ name: 'x', runtime, wheel },
+    config: { timeout: 100, deadlineMs: 500 },
+    fallback: { run: async () => 'instead' },
+  });
+  assert.equal(await own.run(async () => 1), 1);
+  assert.equal(
+    await own.run(async () => {
+      throw errors.DOWN();
+    }),
+    'instead',
+  );
+  assert.equal(wheel.size, 0);
+});
+
+test('the error of those who are refused says how long to stay away, as it is now', async () => {
+  const world = policyWorld({ breaker: { consecutive: 1, openJitter: 0 } });
+  const down = async () => {
+    throw errors.DOWN();
+  };
+  await world.policy.try(down);
+  const afterMs = async (): Promise<number | undefined> => {
+    const result = await world.policy.try(down);
+    return result.ok ? undefined : (result.error as { retry: { afterMs?: number } }).retry.afterMs;
+  };
+  assert.equal(await afterMs(), 5000);
+  await world.runtime.advance(2000);
+  assert.equal(await afterMs(), 3000);
 });

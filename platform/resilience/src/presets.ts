@@ -22,7 +22,7 @@ export const PRESETS: Readonly<Record<PolicyKind, PolicyConfig>> = Object.freeze
     retry: { trustsRefusals: false },
     throttle: {},
     bulkhead: { limit: 256, queueLimit: 512, queueTimeoutMs: 1000 },
-    breaker: { consecutive: 10 },
+    breaker: { consecutive: 10, openMaxMs: 10_000 },
   },
   server: {
     shed: {
@@ -43,7 +43,7 @@ export const PRESETS: Readonly<Record<PolicyKind, PolicyConfig>> = Object.freeze
     retry: { maxAttempts: 2 },
     throttle: {},
     bulkhead: { limit: 64, queueLimit: 128, queueTimeoutMs: 2000 },
-    breaker: { consecutive: 10, openMs: 2000, openMaxMs: 30_000 },
+    breaker: { consecutive: 10, openMs: 2000, openMaxMs: 10_000 },
   },
   email: { bulkhead: { limit: 8, queueLimit: 100 }, breaker: { consecutive: 5, openMs: 5000 }, timeout: 30_000 },
 });

@@ -12,7 +12,7 @@ const AFTER_MS = 100;
 export class Rejections {
   readonly #policy: string;
   readonly #breaker: Breaker | undefined;
-  readonly #made = new Map<string, { readonly error: SoukError; readonly atMs: number }>();
+  #made: Map<string, { readonly error: SoukError; readonly atMs: number }> | undefined;
 
   constructor(policy: string, breaker: Breaker | undefined) {
     this.#policy = policy;
@@ -20,9 +20,10 @@ export class Rejections {
   }
 
   error(by: RefusedBy, why: string, nowMs: number): SoukError {
-    const known = this.#made.get(why);
+    const known = this.#made?.get(why);
     if (known !== undefined && nowMs >= known.atMs && nowMs - known.atMs < REUSE_MS) return known.error;
     const error = this.#make(by, why, nowMs);
+    this.#made ??= new Map();
     this.#made.set(why, { error, atMs: nowMs });
     return error;
   }

@@ -37,7 +37,8 @@ export const NEW_ENTRY = { wheelDueTick: NOT_WAITING, wheelNext: undefined, whee
 
 export function createTimerWheel(runtime: Pick<Runtime, 'clock' | 'timers'>): TimerWheel {
   const { clock, timers } = runtime;
-  const heads: (WheelEntry | undefined)[] = new Array(SLOTS).fill(undefined);
+  /** Made when something first waits. */
+  let heads: (WheelEntry | undefined)[] = [];
   let size = 0;
   let timer: Timer | undefined;
   let rings = Number.POSITIVE_INFINITY;
@@ -102,6 +103,7 @@ export function createTimerWheel(runtime: Pick<Runtime, 'clock' | 'timers'>): Ti
     },
     add: (entry, dueMs, nowMs) => {
       if (entry.wheelDueTick >= 0) unlink(entry);
+      if (heads.length === 0) heads = new Array(SLOTS).fill(undefined);
       if (size === 0) done = Math.max(done, Math.floor(nowMs / TICK_MS));
       const tick = Math.max(done + 1, Math.ceil(dueMs / TICK_MS));
       const slot = tick % SLOTS;
