@@ -6,7 +6,11 @@ import type { FailedOutcome, RecordedError } from './journal.ts';
 /** How one attempt ended. */
 export type Outcome =
   | { readonly is: 'done'; readonly result: Json | undefined }
+  /** `afterMs`: whole milliseconds that the other side asked us to stay away. */
   | { readonly is: FailedOutcome; readonly error: SoukError; readonly afterMs: number };
+
+/** Whoever asks for more is asked again all the same: it may be well long before. */
+const LONGEST_AFTER_MS = 300_000;
 
 const DEFECTS: ReadonlySet<Code> = new Set(['internal', 'unknown', 'data_loss', 'unimplemented']);
 const UNKNOWN: ReadonlySet<Code> = new Set(['canceled', 'deadline_exceeded', 'unavailable']);
@@ -23,10 +27,13 @@ export function classify(thrown: unknown): Extract<Outcome, { error: SoukError }
   const error = fromUnknown(thrown);
   const { retry, code } = error;
   if (hasReason(error, 'SAGA_MANUAL_REVIEW')) return { is: 'review', error, afterMs: 0 };
-  if (retry.kind === 'later') return { is: 'failed', error, afterMs: retry.afterMs ?? 0 };
+  if (retry.kind === 'later') return { is: 'failed', error, afterMs: wholeMs(retry.afterMs) };
   if (retry.kind === 'unknownOutcome' || UNKNOWN.has(code)) return { is: 'unknown', error, afterMs: 0 };
   return { is: DEFECTS.has(code) ? 'defect' : 'refused', error, afterMs: 0 };
 }
+
+/** What comes from elsewhere may be anything; times in the journal are whole and finite. */
+const wholeMs = (ms = 0): number => Math.ceil(Math.min(Math.max(ms || 0, 0), LONGEST_AFTER_MS));
 
 /** The result as the journal will give it back: a step after a restart sees the same as one before it. */
 export function toJson(step: string, result: unknown): Json | undefined {
