@@ -183,6 +183,20 @@ test('G2 one that comes while those it drops give slots back does not wait besid
   assert.deepEqual([one.active, one.queued, fresh.heard], [1, 0, ['admit']]);
 });
 
+test('G2 one that asks while a slot is handed out does not overtake those who wait', () => {
+  const one = gate({ limit: 1, queueLimit: 5 });
+  fill(one, 1);
+  const [first, second] = [new Guest('first'), new Guest('second')];
+  let entered: boolean | undefined;
+  first.admit = () => {
+    entered = one.tryEnter(0, 0);
+  };
+  one.enqueue(first, 0);
+  one.enqueue(second, 0);
+  one.setLimit(3, 0);
+  assert.deepEqual([entered, second.heard, one.active], [false, ['admit'], 3]);
+});
+
 test('G3 one that is let in by those it pushes out hears it once, and its place is taken before', () => {
   const one = gate({ limit: 1, queueLimit: 1 });
   fill(one, 1);

@@ -101,8 +101,9 @@ class SlotGate implements Gate {
 
   tryEnter(_priority: number, nowMs: number): boolean {
     if (this.active >= this.#limit) return false;
+    // A slot is free beside one that waits only while those before it are being told; it goes to the one that waits.
     if (this.queued > 0) this.#serve(nowMs);
-    if (this.queued > 0 || this.active >= this.#limit) return false;
+    if (this.active >= this.#limit) return false;
     this.active++;
     return true;
   }

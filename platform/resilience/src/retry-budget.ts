@@ -24,6 +24,7 @@ export interface RetryBudget {
 
 const BUCKETS = 10;
 const BUCKET_MS = 1000;
+const MOST = 65_535;
 
 /** For one client and one target. @throws RESILIENCE_BAD_OPTION */
 export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget {
@@ -33,8 +34,8 @@ export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget
 class WindowBudget implements RetryBudget {
   #ratio = 0;
   #floor = 0;
-  readonly #requests = new Uint32Array(BUCKETS);
-  readonly #retries = new Uint32Array(BUCKETS);
+  /** Of each second: requests, then retries. In 40 bytes; a second that holds more than fits counts as full. */
+  readonly #counts = new Uint16Array(BUCKETS * 2);
   #requestsTotal = 0;
   #retriesTotal = 0;
   #tick = Number.NEGATIVE_INFINITY;
@@ -51,13 +52,11 @@ class WindowBudget implements RetryBudget {
 
   onRequest(nowMs: number): void {
     this.#advance(nowMs);
-    this.#requests[this.#at] = (this.#requests[this.#at] as number) + 1;
-    this.#requestsTotal++;
+    if (this.#count(this.#at)) this.#requestsTotal++;
   }
 
   tryTake(nowMs: number): boolean {
-    if (this.remaining(nowMs) < 1) return false;
-    this.#retries[this.#at] = (this.#retries[this.#at] as number) + 1;
+    if (this.remaining(nowMs) < 1 || !this.#count(BUCKETS + this.#at)) return false;
     this.#retriesTotal++;
     return true;
   }
@@ -76,10 +75,18 @@ class WindowBudget implements RetryBudget {
     this.#tick = tick;
     for (let step = 0; step < steps; step++) {
       this.#at = (this.#at + 1) % BUCKETS;
-      this.#requestsTotal -= this.#requests[this.#at] as number;
-      this.#retriesTotal -= this.#retries[this.#at] as number;
-      this.#requests[this.#at] = 0;
-      this.#retries[this.#at] = 0;
+      this.#requestsTotal -= this.#counts[this.#at] as number;
+      this.#retriesTotal -= this.#counts[BUCKETS + this.#at] as number;
+      this.#counts[this.#at] = 0;
+      this.#counts[BUCKETS + this.#at] = 0;
     }
+  }
+
+  /** False: it is full. */
+  #count(slot: number): boolean {
+    const count = this.#counts[slot] as number;
+    if (count === MOST) return false;
+    this.#counts[slot] = count + 1;
+    return true;
   }
 }

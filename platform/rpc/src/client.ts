@@ -10,10 +10,10 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf';
-import { type Context, fromUnknown, kernelErrors, type Runtime, type TraceContext } from '@souk/kernel';
-import { createPolicyRegistry, type PolicyRegistry } from '@souk/resilience';
+import { type Context, fromUnknown, kernelErrors, type Runtime } from '@souk/kernel';
+import { type Attempt, createPolicyRegistry, type PolicyRegistry } from '@souk/resilience';
 import { methodRules } from '@souk/schema';
-import type { Telemetry } from '@souk/telemetry';
+import type { Span, Telemetry } from '@souk/telemetry';
 import { createCallMetrics } from './call-metrics.ts';
 import { rpcErrors } from './errors.ts';
 import type { Transport } from './wire.ts';
@@ -88,7 +88,8 @@ function clientMethod(
   const policy = options.policies.policy(policyName(service, desc), 'call');
   const defaultTimeoutMs = rules.timeoutMs ?? options.defaultTimeoutMs ?? DEFAULT_TIMEOUT_MS;
 
-  const send = async (ctx: Context, trace: TraceContext, request: Message, call: CallOptions): Promise<Message> => {
+  const send = async (ctx: Context, span: Span | undefined, request: Message, call: CallOptions): Promise<Message> => {
+    const trace = span?.trace ?? ctx.trace;
     const key = call.idempotencyKey ?? ctx.idempotencyKey;
     const headers = key === undefined ? NO_HEADERS : { 'idempotency-key': key };
     const { userId, roles, service: onBehalf } = ctx.caller;
@@ -98,11 +99,22 @@ function clientMethod(
     const body = encode(desc, method, request);
     const deadlineMs = runtime.clock.monotonicMs() + Math.min(call.timeoutMs ?? defaultTimeoutMs, ctx.remainingMs());
     const idempotent = rules.noSideEffects || rules.idempotency === 'natural' || (rules.idempotency === 'key' && !!key);
-    const attempt = async (): Promise<Message> => {
+    const attempt = async ({ number, delaysMs }: Attempt): Promise<Message> => {
       ctx.throwIfDone();
       const timeoutMs = deadlineMs - runtime.clock.monotonicMs();
       if (timeoutMs <= 0) throw kernelErrors.DEADLINE_EXCEEDED();
-      const sent = { method, headers, codec: 'proto', body, timeoutMs, signal, trace, caller } as const;
+      if (number > 1)
+        span?.event('attempt', { 'souk.attempt': number, 'souk.delay_ms': Math.round(delaysMs.at(-1) ?? 0) });
+      const sent = {
+        method,
+        headers: number > 1 ? { ...headers, 'x-souk-attempt': String(number) } : headers,
+        codec: 'proto',
+        body,
+        timeoutMs,
+        signal,
+        trace,
+        caller,
+      } as const;
       const response = await transport.send(sent);
       return decode(desc, service.typeName, response.body);
     };
@@ -114,7 +126,7 @@ function clientMethod(
     const span = ctx.trace.sampled ? telemetry.tracer.start(ctx, method, { kind: 'client' }) : undefined;
     let code = 'ok';
     try {
-      return await send(ctx, span?.trace ?? ctx.trace, create(desc.input, request), call);
+      return await send(ctx, span, create(desc.input, request), call);
     } catch (thrown) {
       const error = fromUnknown(thrown);
       code = error.code;
