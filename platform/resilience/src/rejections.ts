@@ -7,6 +7,8 @@ import { resilienceErrors } from './errors.ts';
 const REUSE_MS = 50;
 /** How long to stay away where nothing better is known. */
 const AFTER_MS = 100;
+/** How long to stay away at most while probes find out whether all is well: they seldom take as long as they may. */
+const PROBING_MS = 1000;
 
 /** Makes the errors of calls that were refused. Those of the same reason within 50 ms are one object: nobody may change it. */
 export class Rejections {
@@ -36,7 +38,8 @@ export class Rejections {
     if (by === 'bulkhead') return resilienceErrors.BULKHEAD_FULL({ policy, why }, { afterMs: AFTER_MS });
     const view = this.#breaker?.peek(nowMs);
     const state = (view?.state ?? 'OPEN').toLowerCase().replaceAll('_', ' ');
-    const afterMs = this.#breaker?.retryAfterMs(nowMs) ?? AFTER_MS;
+    const waitMs = this.#breaker?.retryAfterMs(nowMs) ?? AFTER_MS;
+    const afterMs = view?.state === 'HALF_OPEN' ? Math.min(waitMs, PROBING_MS) : waitMs;
     return resilienceErrors.BREAKER_OPEN({ policy, state }, { afterMs, cause: view?.lastCause });
   }
 }
