@@ -1,4 +1,4 @@
-// `npm run package -- resilience [--out folder]`: a package of the platform as a tarball that needs nothing else of the repository.
+// `node tools/package/main.ts resilience [--out folder]`: a package of the platform as a tarball that needs nothing else of the repository.
 
 import { join, resolve } from 'node:path';
 import process from 'node:process';
@@ -12,7 +12,7 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { o
 const [name, ...more] = positionals;
 
 if (name === undefined || more.length > 0) {
-  console.error(`usage: npm run package -- ${Object.keys(recipes).join('|')} [--out folder]`);
+  console.error(`usage: node tools/package/main.ts ${Object.keys(recipes).join('|')} [--out folder]`);
   process.exitCode = 2;
 } else {
   try {
