@@ -1,5 +1,6 @@
 import type { Deps } from '@souk/service';
 import type { calls, PaymentsSettings } from './deps.ts';
+import { providerPolicy } from './provider/guarded-exchange.ts';
 import { createHttpProvider } from './provider/http-provider.ts';
 import type { PaymentProvider } from './provider.ts';
 import { createPursue, type Pursue } from './usecases/pursue.ts';
@@ -25,6 +26,7 @@ export function createParts(deps: PartsDeps): PaymentsParts {
     connectMs: settings.connectTimeout,
     totalMs: settings.callTimeout,
     maxSockets: settings.maxConnections,
+    policy: providerPolicy(deps.policies),
   });
   deps.onStop(async () => provider.close());
   const settle = createSettle(deps);

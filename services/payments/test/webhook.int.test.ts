@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import type { WebhookEvent } from '@souk/app-payment-provider';
 import { ReconciliationIssue_Kind } from '@souk/contracts/payments/v1/payments';
 import { hasReason } from '@souk/kernel';
@@ -41,6 +41,7 @@ describe('webhooks', () => {
     world = await startWorld();
   });
   after(() => world.close());
+  beforeEach(() => world.deps.policies.reset('http:payment-provider'));
 
   test('a notice settles what was not known; the same notice again changes nothing', async () => {
     const { order, id } = await pendingHere(world);
@@ -122,6 +123,7 @@ describe('reconciliation', () => {
     world = await startWorld();
   });
   after(() => world.close());
+  beforeEach(() => world.deps.policies.reset('http:payment-provider'));
 
   test('books that agree have no issues', async () => {
     const order = world.order();

@@ -1,16 +1,21 @@
 import type { Context } from '@souk/kernel';
+import type { Policy } from '@souk/resilience';
 import { paymentErrors } from '../errors.ts';
 import type { PaymentProvider, ProviderCharge } from '../provider.ts';
 import { readCharge, readRefund } from './charge-json.ts';
+import { guardExchange } from './guarded-exchange.ts';
 import { createHttpExchange, type HttpExchangeOptions, type HttpReply } from './http-exchange.ts';
 
 export interface HttpProviderOptions extends HttpExchangeOptions {
   readonly name: string;
+  /** By `providerPolicy`. Without it every request is sent. */
+  readonly policy?: Policy | undefined;
 }
 
 /** The provider behind its HTTP API. */
 export function createHttpProvider(options: HttpProviderOptions): PaymentProvider {
-  const http = createHttpExchange(options);
+  const exchange = createHttpExchange(options);
+  const http = options.policy === undefined ? exchange : guardExchange(exchange, options.policy);
   const post = async (ctx: Context, path: string, key: string | undefined, body: unknown): Promise<unknown> => {
     const reply = await http.send(ctx, 'POST', path, key, body);
     if (reply.status === 200 || reply.status === 201) return reply.body;

@@ -1,7 +1,8 @@
 import { type Context, fromUnknown } from '@souk/kernel';
 import type { PaymentsDeps } from '../deps.ts';
 import { resolveAfterMs } from '../domain/payment.ts';
-import { claimOpen, type OpenAttempt } from '../store/attempt-repository.ts';
+import { sparedForMs } from '../provider/guarded-exchange.ts';
+import { claimOpen, lookAt, type OpenAttempt } from '../store/attempt-repository.ts';
 import { findPayment } from '../store/payment-repository.ts';
 import type { PaymentRow } from '../store/payment-row.ts';
 import { findRefund } from '../store/settlement.ts';
@@ -11,6 +12,8 @@ const BATCH = 20;
 /** Milliseconds after which it is a matter for a person. */
 const A_DAY_MS = 86_400_000;
 const TIME_PER_BATCH_MS = 30_000;
+/** Those who were turned away together do not come back in the same moment. Milliseconds. */
+const SPREAD_MS = 2000;
 const WAITS_S = [0, 1, 2, 3].map((looks) => resolveAfterMs(looks) / 1000);
 
 /** Takes up what was begun and has no outcome: after a crash, a timeout, a provider that was away. */
@@ -29,12 +32,25 @@ async function look(ctx: Context, deps: PaymentsDeps, attempt: OpenAttempt): Pro
   const { payment_id: paymentId, purpose, looks, created_at: begunAt } = attempt;
   try {
     const payment = await findPayment(deps.db.at(ctx), paymentId);
-    if (payment !== undefined) await resume(ctx, deps, payment, attempt);
+    if (payment !== undefined) await resumeUnlessSpared(ctx, deps, payment, attempt);
   } catch (thrown) {
     const fields = { paymentId, purpose, looks, err: fromUnknown(thrown) };
     const ageMs = deps.runtime.clock.now() - begunAt.getTime();
     if (ageMs < A_DAY_MS) ctx.log.warn('an outcome is still not known', fields);
     else ctx.log.error('an outcome is not known after a day: ask the provider', fields);
+  }
+}
+
+/** When nothing was asked this was no look: the next is when the provider is asked again, not after the wait of one that failed. */
+async function resumeUnlessSpared(ctx: Context, deps: PaymentsDeps, payment: PaymentRow, attempt: OpenAttempt) {
+  try {
+    await resume(ctx, deps, payment, attempt);
+  } catch (thrown) {
+    const afterMs = sparedForMs(thrown);
+    if (afterMs === undefined) throw thrown;
+    const { random, clock } = deps.runtime;
+    const at = new Date(clock.now() + afterMs + random.next() * SPREAD_MS);
+    await lookAt(deps.db.at(ctx), attempt.payment_id, attempt.purpose, at);
   }
 }
 
