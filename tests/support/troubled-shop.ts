@@ -1,4 +1,4 @@
-// A shop in the process of the test, in which methods and consumers can be made to refuse, to be away or to wait, and mended again.
+// A shop in the process of the test, in which methods and consumers can be made to refuse, to be away, to be slow or to wait, and mended again.
 
 import { createShop, loadShopSettings } from '@souk/app-souk';
 import { SagaStuckSchema } from '@souk/contracts/admin/v1/events';
@@ -33,6 +33,8 @@ export interface TroubledShop {
   readonly refusing: Set<string>;
   /** Full names of methods, or of services (`souk.shipping.v1.ShippingService`), that cannot be reached. */
   readonly away: Set<string>;
+  /** Milliseconds by which methods take longer, by full name. */
+  readonly slow: Map<string, number>;
   readonly hold: Gates['hold'];
   /** Ids of orders that the service `watcher` has heard to be confirmed. */
   readonly heard: string[];
@@ -52,6 +54,7 @@ export async function startTroubledShop(args: readonly string[] = []): Promise<T
   await fillFolder(folder, runtime);
   const refusing = new Set<string>();
   const away = new Set<string>();
+  const slow = new Map<string, number>();
   const gates = createGates();
   const heard: string[] = [];
   const told: StuckSaga[] = [];
@@ -62,7 +65,8 @@ export async function startTroubledShop(args: readonly string[] = []): Promise<T
     const [service = ''] = method.split('/');
     if (refusing.has(method)) return Promise.reject(troubles.REFUSED({ what: method }));
     if (away.has(method) || away.has(service)) return Promise.reject(troubles.AWAY({ what: service }));
-    return next(call);
+    const delayMs = slow.get(method);
+    return delayMs === undefined ? next(call) : runtime.timers.sleep(delayMs).then(() => next(call));
   };
 
   const watcher = defineService({
@@ -107,6 +111,7 @@ export async function startTroubledShop(args: readonly string[] = []): Promise<T
     adminPassword: ADMIN_PASSWORD,
     refusing,
     away,
+    slow,
     hold: gates.hold,
     heard,
     told,
