@@ -39,6 +39,16 @@ test('however often whichever step fails, all is done, what was done is undone, 
   assert.deepEqual([...seen].sort(), ['COMPENSATED', 'COMPLETED', 'STUCK']);
 });
 
+test('an order waits for minutes for a provider that is away and says so at once, and not for ever', async () => {
+  for (const outcome of ['unknown', 'failed'] as const) {
+    const waited = await runPlaceOrder({ 'authorize-payment': Array(70).fill(outcome) });
+    assert.equal(waited.status, 'COMPLETED', outcome);
+    const givenUp = await runPlaceOrder({ 'authorize-payment': Array(130).fill(outcome) });
+    assert.equal(givenUp.status, 'COMPENSATED', outcome);
+    checkEnd(givenUp, outcome);
+  }
+});
+
 test('an order that turns back is rejected also when its undos fail for a while', async () => {
   for (const undo of ['reserve-stock/undo', 'authorize-payment/undo', 'onCompensated']) {
     for (const outcome of ['failed', 'unknown', 'silent'] as const) {

@@ -54,7 +54,8 @@ export const placeOrderSaga = saga<OrdersDeps, PlaceOrderInput>('place-order', 1
   .step('authorize-payment', {
     kind: 'compensatable',
     timeoutMs: 15_000,
-    retry: { attempts: 20, maxDelayMs: 10_000 },
+    // A provider that is away refuses at once: as many as there is time for, so that the deadline of the order decides and not their number.
+    retry: { attempts: 120, maxDelayMs: 10_000 },
     run: async (ctx, { sagaId, input }, deps) => {
       const { id } = await deps.calls.payments.authorizePayment(ctx, {
         orderId: sagaId,
