@@ -57,6 +57,7 @@ test('R4 a clock that goes back gives nothing for free and locks nobody out', ()
 test('R1, R2 within any span no more goes through than burst and rate allow, and who waits as told gets in', () => {
   const ops = fc.array(fc.record({ ms: fc.integer({ min: 0, max: 500 }), cost: fc.integer({ min: 1, max: 3 }) }), {
     maxLength: 120,
+    size: 'max',
   });
   fc.assert(
     fc.property(ops, fc.integer({ min: 1, max: 20 }), fc.integer({ min: 3, max: 10 }), (steps, limit, burst) => {
@@ -101,7 +102,7 @@ test('a sliding window never lets through more than its limit in any period, and
 test('the wait that a sliding window tells is enough, and hardly too much', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.integer({ min: 0, max: 400 }), { maxLength: 60 }),
+      fc.array(fc.integer({ min: 0, max: 400 }), { maxLength: 60, size: 'max' }),
       fc.integer({ min: 1, max: 10 }),
       (gaps, limit) => {
         const one = limiter({ limit, algorithm: 'sliding_window' });
