@@ -25,12 +25,16 @@ test('a retryable failure is tried once more in place, then put aside', () => {
   assert.equal(afterFirstFailures(errors.WRONG(), 1, random).is, 'dead');
 });
 
-test('the wait that a server asks for wins', () => {
+test('the wait that a server asks for wins, and from the first delayed attempt on only a longer one', () => {
   assert.deepEqual(afterFirstFailures(errors.BUSY({}, { afterMs: 90_000 }), 1, random), {
     is: 'later',
     afterMs: 90_000,
   });
-  assert.deepEqual(afterDelayedFailure(errors.BUSY({}, { afterMs: 1234 }), 3, random), { is: 'later', afterMs: 1234 });
+  const longer = errors.BUSY({}, { afterMs: 900_000 });
+  assert.deepEqual(afterDelayedFailure(longer, 3, random), { is: 'later', afterMs: 900_000 });
+  // Otherwise a breaker that is open for an hour, a second at a time, would make it a dead letter within seconds.
+  const verdict = afterDelayedFailure(errors.BUSY({}, { afterMs: 1234 }), 3, random);
+  assert.ok(verdict.is === 'later' && verdict.afterMs >= 480_000);
 });
 
 test('the sixth delayed failure is the last', () => {

@@ -38,10 +38,15 @@ export function afterFirstFailures(error: SoukError, attempt: number, random: Ra
   return { is: 'later', afterMs: askedMs ?? delayed(0, random) };
 }
 
-/** What follows a failure of a delayed attempt. @param attempts Delayed attempts so far, this one included. */
+/**
+ * What follows a failure of a delayed attempt. An error may ask for a longer wait, not for a shorter one: whoever is away for an hour and asks
+ * to come again in a second each time would use up all attempts in a few seconds.
+ *
+ * @param attempts Delayed attempts so far, this one included.
+ */
 export function afterDelayedFailure(error: SoukError, attempts: number, random: Random): Verdict {
   if (isPermanent(error) || attempts >= RETRY_DELAYS_MS.length) return { is: 'dead' };
-  return { is: 'later', afterMs: waitAsked(error) ?? delayed(attempts, random) };
+  return { is: 'later', afterMs: Math.max(waitAsked(error) ?? 0, delayed(attempts, random)) };
 }
 
 const waitAsked = (error: SoukError): number | undefined =>

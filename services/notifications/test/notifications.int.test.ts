@@ -237,6 +237,31 @@ describe('notifications', () => {
       assert.deepEqual([sent.length, new Set(tries).size, (await told(11))[0]?.status], [1, 1, SENT]);
     });
 
+    test('a transport that is down is spared, and no message loses an attempt for it', async () => {
+      const { channels, sent, tries, failWith } = post();
+      const { notify, told, runJob, runtime, deps } = await start(database, channels);
+      failWith(() => failures.BUSY());
+      for (let n = 20; n < 45; n++) await notify(n, `spared-${n}`);
+      for (let turn = 0; turn < 20; turn++) {
+        await runJob('deliver');
+        await runtime.advance(2500);
+      }
+      assert.equal(deps.policies.find('email:smtp').look().breaker?.state, 'OPEN');
+      assert.ok(tries.length < 40, `${tries.length} tries reached a transport that is down`);
+      failWith(() => undefined);
+      const done = async () => {
+        for (let n = 20; n < 45; n++) if ((await told(n))[0]?.status !== SENT) return false;
+        return true;
+      };
+      let turns = 0;
+      for (; !(await done()); turns++) {
+        assert.ok(turns < 70, 'messages are sent within a few minutes of its return');
+        await runJob('deliver');
+        await runtime.advance(2500);
+      }
+      assert.deepEqual([sent.length, new Set(sent.map(({ id }) => id)).size], [25, 25]);
+    });
+
     test('a message that was refused for good, or too often, has failed', async () => {
       const { channels, tries, failWith } = post();
       const { notify, told, runJob, runtime, counted } = await start(database, channels);

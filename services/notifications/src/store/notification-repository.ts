@@ -116,6 +116,14 @@ export async function settle(
   ]);
 }
 
+const GIVE_BACK = `
+  update notification set attempts = attempts - 1, due_at = $2 where id = $1 and status = 'QUEUED' and attempts > 0`;
+
+/** A message that was taken and not tried: the attempt does not count. */
+export async function giveBack(sql: Sql, id: string, due: Date): Promise<void> {
+  await sql.query(GIVE_BACK, [id, due]);
+}
+
 export async function eraseUser(sql: Sql, userId: string): Promise<void> {
   await sql.query('delete from notification where user_id = $1', [userId]);
   await sql.query('delete from preference where user_id = $1', [userId]);
