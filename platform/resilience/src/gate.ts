@@ -85,7 +85,7 @@ class SlotGate implements Gate {
   /** And since when, by `#time`: those who came first are first. */
   #waiting: Map<Waiter, number> | undefined;
   readonly #time = new SteadyTime();
-  /** By `#time`. */
+  /** When the queue was last empty, by `#time`; read only while somebody waits. */
   #lastEmptyMs = Number.NEGATIVE_INFINITY;
   /** Nobody's time is over before. */
   #earliestMs = Number.POSITIVE_INFINITY;
@@ -117,7 +117,7 @@ class SlotGate implements Gate {
     if (this.queued >= this.#settings.queueLimit) {
       pushedOut = this.#leastImportantBelow(waiter.priority);
       if (pushedOut === undefined) return 'queue';
-      this.#remove(pushedOut, nowMs);
+      this.#remove(pushedOut);
     }
     const sinceMs = this.#time.read(nowMs);
     if (this.queued === 0) this.#lastEmptyMs = sinceMs;
@@ -132,9 +132,9 @@ class SlotGate implements Gate {
     return undefined;
   }
 
-  leave(waiter: Waiter, nowMs: number): boolean {
+  leave(waiter: Waiter): boolean {
     if (!this.#waiting?.has(waiter)) return false;
-    this.#remove(waiter, nowMs);
+    this.#remove(waiter);
     return true;
   }
 
@@ -191,7 +191,7 @@ class SlotGate implements Gate {
     while (this.queued > 0 && this.active < this.#limit) {
       const waiter = this.#next(nowMs);
       if (waiter === undefined) return;
-      this.#remove(waiter, nowMs);
+      this.#remove(waiter);
       if (waiter.deadlineMs <= nowMs) waiter.refuse('deadline', nowMs);
       else {
         // Taken before anybody is told: what the waiter does in answer finds the slot gone.
@@ -231,7 +231,7 @@ class SlotGate implements Gate {
       overdue.push(waiter);
     }
     if (overdue === undefined) return;
-    for (const waiter of overdue) this.#remove(waiter, nowMs);
+    for (const waiter of overdue) this.#remove(waiter);
     for (const waiter of overdue) waiter.refuse(waiter.deadlineMs <= nowMs ? 'deadline' : 'timeout', nowMs);
   }
 
@@ -239,7 +239,7 @@ class SlotGate implements Gate {
   #dropExpired(nowMs: number): void {
     if (nowMs < this.#earliestMs) return;
     const expired = [...(this.#waiting?.keys() ?? [])].filter(({ deadlineMs }) => deadlineMs <= nowMs);
-    for (const waiter of expired) this.#remove(waiter, nowMs);
+    for (const waiter of expired) this.#remove(waiter);
     this.#earliestMs = Number.POSITIVE_INFINITY;
     for (const { deadlineMs } of this.#waiting?.keys() ?? []) this.#earliestMs = Math.min(this.#earliestMs, deadlineMs);
     for (const waiter of expired) waiter.refuse('deadline', nowMs);
@@ -250,10 +250,9 @@ class SlotGate implements Gate {
     return this.#queues[priority] as WaitList<Waiter>;
   }
 
-  #remove(waiter: Waiter, nowMs: number): void {
+  #remove(waiter: Waiter): void {
     this.#queueOf(waiter.priority).remove(waiter);
     this.#waiting?.delete(waiter);
     this.queued--;
-    if (this.queued === 0) this.#lastEmptyMs = this.#time.read(nowMs);
   }
 }
