@@ -1,9 +1,10 @@
 import { type Context, fromUnknown, type Logger, type Runtime, type SoukError } from '@souk/kernel';
+import type { Policy } from '@souk/resilience';
 import type { Database, Transaction } from '@souk/store';
 import { createBell } from './bell.ts';
 import { bury } from './burial.ts';
 import type { BusDelivery } from './bus.ts';
-import type { Attempts, Route } from './delivery.ts';
+import type { AttemptInit, Attempts, Outcome, Route } from './delivery.ts';
 import type { Envelope } from './envelope.ts';
 import { messagingErrors } from './errors.ts';
 import { afterDelayedFailure, afterFirstFailures, RETRY_DELAYS_MS, TRIES_IN_PLACE } from './failure.ts';
@@ -20,6 +21,8 @@ export interface EventConsumerInit {
   readonly options: MessagingOptions;
   readonly routes: ReadonlyMap<string, Route>;
   readonly attempts: Attempts;
+  /** What handlers go through. */
+  readonly policy?: Policy | undefined;
   readonly retries: RetryTable;
   readonly instruments: Instruments;
   /** For a few statements of our own, with a deadline of its own. */
@@ -47,6 +50,7 @@ const IDLE_POLLS = 3;
  * I2 events of an ordered key are handled one after another; while one is put aside, later ones are parked behind it.
  * I3 an event that can never be handled leaves at once, and holds nobody back unless its subscription says so.
  * I4 an event that takes the process with it reaches the dead letters: deaths are counted, by the relay and before each delayed attempt.
+ * I5 what the policy refuses was not tried: no attempt counts, and it comes again, by the bus or out of the retry table.
  */
 export class EventConsumer {
   readonly #init: EventConsumerInit;
@@ -104,10 +108,10 @@ export class EventConsumer {
   }
 
   async #handle(route: Route, key: string, envelope: Envelope): Promise<void> {
-    const { runtime, attempts, consumer } = this.#init;
+    const { runtime, consumer } = this.#init;
     const failures: Failure[] = [];
     for (let attempt = 1; ; attempt++) {
-      const outcome = await attempts.run({ route, envelope, attempt, key, mayBeBehind: true });
+      const outcome = await this.#attempt({ route, envelope, attempt, key, mayBeBehind: true });
       if (outcome.is === 'handled') return;
       if (this.#init.isStopping()) throw messagingErrors.STOPPING({ service: consumer });
       if (outcome.is === 'behind') {
@@ -121,6 +125,12 @@ export class EventConsumer {
       if (verdict.is === 'later') return this.#putAside(key, envelope, verdict.afterMs, failures, outcome.error);
       await runtime.timers.sleep(verdict.afterMs);
     }
+  }
+
+  /** @throws what the policy refuses with */
+  #attempt(init: AttemptInit): Promise<Outcome> {
+    const { policy, attempts } = this.#init;
+    return policy === undefined ? attempts.run(init) : policy.run(() => attempts.run(init), { idempotent: false });
   }
 
   async #setAside(key: string, envelope: Envelope): Promise<void> {
@@ -192,7 +202,9 @@ export class EventConsumer {
     const seen = this.#puts;
     const { claimed, any, nextMs } = await retries.claim(ctx, options.retryConcurrency);
     if (this.#puts === seen) this.#mayHaveRetries = any;
-    await Promise.all(claimed.map((one) => this.#retry(one)));
+    const ended = await Promise.allSettled(claimed.map((one) => this.#retry(one)));
+    const refused = ended.find(({ status }) => status === 'rejected');
+    if (refused !== undefined) throw (refused as PromiseRejectedResult).reason;
     if (claimed.length > 0) return 0;
     // Due by the one clock and not yet by the other: not at once again.
     return Math.min(Math.max(nextMs, 5), options.pollMs * (any ? 1 : IDLE_POLLS));
@@ -204,7 +216,7 @@ export class EventConsumer {
   }
 
   async #retry(claimed: ClaimedRetry): Promise<void> {
-    const { routes, attempts, consumer, instruments, isStopping } = this.#init;
+    const { routes, consumer, instruments, isStopping } = this.#init;
     const { envelope, key } = claimed;
     const route = routes.get(envelope.type);
     instruments.redelivered.add(1, { type: envelope.type });
@@ -219,7 +231,14 @@ export class EventConsumer {
       );
     }
     const attempt = TRIES_IN_PLACE + claimed.attempts;
-    const outcome = await attempts.run({ route, envelope, attempt, key, mayBeBehind: false });
+    let outcome: Outcome;
+    try {
+      outcome = await this.#attempt({ route, envelope, attempt, key, mayBeBehind: false });
+    } catch (refusal) {
+      using ctx = this.#init.context();
+      await this.#init.retries.giveBack(ctx, claimed);
+      throw refusal;
+    }
     using ctx = this.#init.context();
     if (outcome.is === 'handled') return this.#init.retries.finish(ctx, claimed);
     if (isStopping()) return this.#init.retries.giveBack(ctx, claimed);

@@ -1,5 +1,6 @@
 import type { DescMessage } from '@bufbuild/protobuf';
 import { type Context, newTrace, type Runtime, rootContext } from '@souk/kernel';
+import type { PolicyRegistry } from '@souk/resilience';
 import { eventRules } from '@souk/schema';
 import type { Database } from '@souk/store';
 import type { Telemetry } from '@souk/telemetry';
@@ -15,6 +16,7 @@ import { createInstruments } from './instruments.ts';
 import { type MessagingOptions, messagingDefaults } from './options.ts';
 import { createOutbox } from './outbox.ts';
 import { OutboxRelay } from './outbox-relay.ts';
+import { consumePolicy, publishPolicy } from './policies.ts';
 import type { Publisher } from './publisher.ts';
 import { createRetryTable } from './retry-table.ts';
 
@@ -29,6 +31,8 @@ export interface MessagingInit {
   readonly publishes: readonly DescMessage[];
   readonly subscriptions: readonly ServiceSubscription[];
   readonly options?: Partial<MessagingOptions>;
+  /** Where `publish:<bus>` and `consume:<service>` are. Without it nothing is refused. */
+  readonly policies?: PolicyRegistry | undefined;
 }
 
 export interface ServiceSubscription {
@@ -86,9 +90,10 @@ export function createMessaging(init: MessagingInit): Messaging {
 
   const shared = { consumer: service, db, runtime, telemetry, log, options, instruments, context };
   const attempts = createAttempts({ ...shared, handlerMs: options.handlerMs, signal: handlersEnd.signal });
+  const policy = publishPolicy(init.policies, bus);
   const relay =
     publishes.length > 0
-      ? new OutboxRelay({ source: `/souk/${service}`, db, bus, runtime, log, options, context })
+      ? new OutboxRelay({ ...{ db, bus, runtime, log, options, context, policy }, source: `/souk/${service}` })
       : undefined;
   const publisher = createOutbox({
     service,
@@ -104,6 +109,7 @@ export function createMessaging(init: MessagingInit): Messaging {
     ...shared,
     routes,
     attempts,
+    policy: consumePolicy(init.policies, service),
     retries,
     isStopping: () => stopping !== undefined,
     countsDeliveries: bus.can.countsDeliveries,

@@ -1,4 +1,5 @@
 import { type Context, fromUnknown, type Logger, type Runtime } from '@souk/kernel';
+import { isRejection, type Policy } from '@souk/resilience';
 import type { Database } from '@souk/store';
 import { createBell } from './bell.ts';
 import type { Bus } from './bus.ts';
@@ -13,6 +14,8 @@ export interface OutboxRelayInit {
   readonly source: string;
   readonly db: Database;
   readonly bus: Bus;
+  /** What calls of the bus go through. */
+  readonly policy?: Policy | undefined;
   readonly runtime: Runtime;
   readonly log: Logger;
   readonly options: MessagingOptions;
@@ -240,9 +243,11 @@ export class OutboxRelay {
   }
 
   #publish(about: InFlight, group: readonly OutboxRow[]): void {
+    const { bus, policy } = this.#init;
     const batch = { ...about, positions: group.map(({ pos }) => pos) };
     this.#outgoing.sent(batch);
-    this.#init.bus.publish(group.map((row) => this.#envelope(row))).then(
+    const publish = () => bus.publish(group.map((row) => this.#envelope(row)));
+    (policy === undefined ? publish() : policy.run(publish, { idempotent: false })).then(
       () => this.#acknowledged(batch),
       (thrown) => this.#onRefused(batch, thrown),
     );
@@ -267,8 +272,12 @@ export class OutboxRelay {
     if (!this.#outgoing.refused(batch)) return;
     if (this.#stopping && this.#outgoing.isQuiet) this.#bell.ring();
     if (!isFirst) return;
-    log.warn('the bus did not take an event: it stays in the outbox', { err: fromUnknown(thrown) });
-    runtime.timers.after(FIRST_PAUSE_MS, () => this.#wake());
+    const error = fromUnknown(thrown);
+    log.warn('the bus did not take an event: it stays in the outbox', { err: error });
+    // While the broker is spared nothing is to be had of reading again and again.
+    const sparedMs = isRejection(error) && error.retry.kind === 'later' ? (error.retry.afterMs ?? 0) : 0;
+    const afterMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, sparedMs));
+    runtime.timers.after(afterMs, () => this.#wake());
   }
 
   async #pause(thrown: unknown): Promise<void> {

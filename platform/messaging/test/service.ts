@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { DescMessage } from '@bufbuild/protobuf';
 import { systemRuntime } from '@souk/kernel';
+import type { PolicyRegistry } from '@souk/resilience';
 import { silentTelemetry } from '@souk/telemetry';
 import type { TestDatabase } from '../../../tests/support/database.ts';
 import {
@@ -19,6 +20,7 @@ export interface TestServiceInit {
   readonly publishes?: readonly DescMessage[];
   readonly subscriptions?: readonly ServiceSubscription[];
   readonly options?: Partial<MessagingOptions>;
+  readonly policies?: PolicyRegistry;
 }
 
 /** Messaging of a service, in a hurry. */
@@ -31,6 +33,7 @@ export const testService = ({ on, bus, ...init }: TestServiceInit): Messaging =>
     telemetry: silentTelemetry(on.runtime),
     publishes: init.publishes ?? [CountedSchema, ClosedSchema],
     subscriptions: init.subscriptions ?? [],
+    policies: init.policies,
     options: { pollMs: 40, leaseMs: 4000, drainMs: 2000, statsMs: 50, ...init.options },
   });
 
