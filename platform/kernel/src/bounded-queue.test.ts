@@ -11,7 +11,7 @@ test('a queue behaves like a list with a limit', () => {
     fc.constant({ shift: true }),
   );
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 8 }), fc.array(step, { maxLength: 60 }), (capacity, steps) => {
+    fc.property(fc.integer({ min: 0, max: 8 }), fc.array(step, { maxLength: 60, size: 'max' }), (capacity, steps) => {
       const queue = createBoundedQueue<number>('q', capacity);
       const model: number[] = [];
       for (const one of steps) {

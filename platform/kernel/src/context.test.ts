@@ -10,7 +10,10 @@ import { virtualRuntime } from './virtual-runtime.ts';
 const reasonOf = (signal: AbortSignal): unknown => (signal.reason as { reason?: string } | undefined)?.reason;
 
 test('a deadline only shrinks on the way down', () => {
-  const timeouts = fc.array(fc.option(fc.double({ min: -10, max: 1e6 }), { nil: undefined }), { maxLength: 8 });
+  const timeouts = fc.array(fc.option(fc.double({ min: -10, max: 1e6 }), { nil: undefined }), {
+    maxLength: 8,
+    size: 'max',
+  });
   fc.assert(
     fc.property(timeouts, (list) => {
       const runtime = virtualRuntime();

@@ -43,7 +43,7 @@ for (const algorithm of ALGORITHMS) {
       failures: fc.integer({ min: 0, max: 50 }),
     });
     fc.assert(
-      fc.property(fc.array(window, { maxLength: 40 }), (list) => {
+      fc.property(fc.array(window, { maxLength: 40, size: 'max' }), (list) => {
         const one = adaptive({ algorithm, min: 3, max: 200 });
         let nowMs = 0;
         for (const sample of list) {

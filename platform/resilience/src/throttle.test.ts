@@ -103,7 +103,7 @@ test('with few calls nothing is dropped', () => {
 test('what is counted is what a plain list of the last calls says, to a twelfth of the window', () => {
   const step = fc.record({ afterMs: fc.integer({ min: 0, max: 4000 }), accepted: fc.boolean() });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
       const one = throttle({ minCalls: 0, maxShare: 1 });
       const calls: { atMs: number; accepted: boolean }[] = [];
       let nowMs = 0;

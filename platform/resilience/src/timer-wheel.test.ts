@@ -14,7 +14,7 @@ test('W1, W2 entries fire once, not early and not late, unless they were taken a
     later: fc.integer({ min: 0, max: 12_000 }),
   });
   await fc.assert(
-    fc.asyncProperty(fc.array(op, { maxLength: 30 }), async (ops) => {
+    fc.asyncProperty(fc.array(op, { maxLength: 30, size: 'max' }), async (ops) => {
       const runtime = virtualRuntime();
       const wheel = createTimerWheel(runtime);
       const fired = new Map<number, number[]>();

@@ -135,7 +135,7 @@ const command: fc.Arbitrary<OrderCommand> = fc.oneof(
 
 test('whatever is asked, an order only moves along the arrows, counts its events and keeps its lines', () => {
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 20 }), (commands) => {
+    fc.property(fc.array(command, { maxLength: 20, size: 'max' }), (commands) => {
       const events: OrderEvent[] = [placed];
       for (const one of commands) {
         const before = fold(events) as Order;
