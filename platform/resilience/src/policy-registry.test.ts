@@ -72,6 +72,35 @@ test('Y3 a change that is wrong for one changes none, and says which option is w
   assert.deepEqual(registry.changes(), {});
 });
 
+test('Y3 a change that fits nothing yet is held to the presets, so that a policy to come can be made', () => {
+  const { registry } = world();
+  assert.throws(() => registry.set('rpc:later.*', { retry: { maxAtempts: 2 } as never }), {
+    reason: 'RESILIENCE_BAD_OPTION',
+    message: /maxAtempts/,
+  });
+  assert.deepEqual(registry.set('rpc:later.*', { timeout: 70 }), []);
+  assert.equal(registry.policy('rpc:later.X', 'call').config.timeout, 70);
+});
+
+test('null set at run time takes a layer away, also after another change, and taking it back brings the layer back', () => {
+  const { registry } = world({ kinds: { call: { retry: {}, breaker: { minCalls: 5, openMs: 700 } } } });
+  const one = registry.policy('a', 'call');
+  registry.set('a', { timeout: 10 });
+  assert.deepEqual(registry.set('a', { retry: null, breaker: { openMs: null } } as never), ['a']);
+  assert.deepEqual(one.config, { breaker: { minCalls: 5 }, timeout: 10 });
+  assert.deepEqual(registry.changes(), { a: { timeout: 10, retry: null, breaker: { openMs: null } } });
+  registry.set('a', null);
+  assert.deepEqual(one.config, { retry: {}, breaker: { minCalls: 5, openMs: 700 } });
+});
+
+test('a dry run says what would change, refuses what would be refused, and changes nothing', () => {
+  const { registry } = world({ kinds: { call: {} } });
+  const one = registry.policy('a', 'call');
+  assert.deepEqual(registry.set('a', { timeout: 10 }, { dryRun: true }), ['a']);
+  assert.throws(() => registry.set('a', { timeout: -1 }, { dryRun: true }), { reason: 'RESILIENCE_BAD_OPTION' });
+  assert.deepEqual([one.config, registry.changes()], [{}, {}]);
+});
+
 test('Y4 an ephemeral policy that is idle and closed is let go of after ten minutes; others stay', async () => {
   const { registry, runtime } = world({
     kinds: { call: { breaker: { consecutive: 1, openMs: 1e9, openMaxMs: 1e9 } } },

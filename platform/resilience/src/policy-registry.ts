@@ -2,7 +2,7 @@ import type { Runtime } from '@souk/kernel';
 import type { Override } from './breaker-operator.ts';
 import type { BreakerSettings } from './breaker-options.ts';
 import type { Breaker, BreakerTransition } from './breaker-types.ts';
-import { fits, mergeConfig, type PolicyChange } from './config-merge.ts';
+import { fits, mergeChanges, mergeConfig, type PolicyChange } from './config-merge.ts';
 import { resilienceErrors } from './errors.ts';
 import { resolveConfig } from './layer-builder.ts';
 import type { PolicyListener } from './listener.ts';
@@ -51,8 +51,14 @@ export interface PolicyRegistry {
   list(): readonly PolicyView[];
   /** @throws RESILIENCE_UNKNOWN_POLICY */
   find(name: string): Policy<unknown>;
-  /** Lays a change over all policies that fit, and those that will. `null`: takes back what was set for that pattern. @throws RESILIENCE_BAD_OPTION */
-  set(pattern: string, change: PolicyChange | null): readonly string[];
+  /**
+   * Lays a change over all policies that fit, and those that will. What fits none yet is held to the presets of all kinds.
+   * @param change Added to what was set for that pattern before; `null` takes all of that back.
+   * @param options `dryRun`: changes nothing.
+   * @returns The names of those that are changed by it.
+   * @throws RESILIENCE_BAD_OPTION; then nothing has changed
+   */
+  set(pattern: string, change: PolicyChange | null, options?: { readonly dryRun?: boolean }): readonly string[];
   /** What was set at run time, by pattern. */
   changes(): Readonly<Record<string, PolicyChange>>;
   /** @throws RESILIENCE_UNKNOWN_POLICY, RESILIENCE_NO_BREAKER */
@@ -117,11 +123,15 @@ export function createPolicyRegistry(init: PolicyRegistryInit): PolicyRegistry {
     return breaker;
   };
   /** All or none. */
-  const reconfigure = (by: PolicyRules, set: ReadonlyMap<string, PolicyChange>): readonly string[] => {
+  const reconfigure = (
+    by: PolicyRules,
+    set: ReadonlyMap<string, PolicyChange>,
+    { dryRun = false } = {},
+  ): readonly string[] => {
     const wanted = [...policies].map(([name, { kind, policy }]) => ({ policy, to: configOf(name, kind, by, set) }));
     const changed = wanted.filter(({ policy, to }) => JSON.stringify(policy.config) !== JSON.stringify(to));
     for (const { policy, to } of changed) policy.check(to);
-    for (const { policy, to } of changed) policy.configure(to);
+    if (!dryRun) for (const { policy, to } of changed) policy.configure(to);
     return changed.map(({ policy }) => policy.name);
   };
 
@@ -148,11 +158,15 @@ export function createPolicyRegistry(init: PolicyRegistryInit): PolicyRegistry {
         .sort((one, other) => (one.policy.name < other.policy.name ? -1 : 1))
         .map(({ kind, policy }) => viewPolicy(kind, policy)),
     find: (name) => held(name).policy,
-    set: (pattern, change) => {
+    set: (pattern, change, options = {}) => {
       const next = new Map(live);
       if (change === null) next.delete(pattern);
-      else next.set(pattern, mergeConfig((next.get(pattern) ?? {}) as PolicyConfig, change));
-      const changed = reconfigure(rules, next);
+      else next.set(pattern, mergeChanges(next.get(pattern) ?? {}, change));
+      const wanted = next.get(pattern);
+      if (wanted !== undefined && ![...policies.keys()].some((name) => fits(pattern, name)))
+        checkRules({ kinds: rules.kinds ?? {}, rules: { [pattern]: wanted } });
+      const changed = reconfigure(rules, next, options);
+      if (options.dryRun) return changed;
       live.clear();
       for (const [key, value] of next) live.set(key, value);
       return changed;
