@@ -2,6 +2,7 @@ import process from 'node:process';
 import { readEnvironment } from '@souk/config';
 import { fromUnknown } from '@souk/kernel';
 import { configCommand } from '../commands/config.ts';
+import { demoCommands } from '../commands/demo/group.ts';
 import { dlqCommands } from '../commands/dlq/group.ts';
 import { orderCommand } from '../commands/order.ts';
 import { projectionCommands } from '../commands/projection/group.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly Entry[] = [
   projectionCommands,
   seedCommand,
   configCommand,
+  demoCommands,
 ];
 
 const USAGE = `souk: a shop of eight services, and the platform below it
