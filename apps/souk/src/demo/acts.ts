@@ -20,7 +20,7 @@ const unconfirmed = (stage: Stage) => (figures: { confirmed: number }) =>
 export async function calm(stage: Stage): Promise<void> {
   const { customers, tell } = stage;
   stage.act('All is well', `${ORDERS_PER_SECOND} orders a second, each waits for its outcome.`);
-  const options = { perSecond: ORDERS_PER_SECOND, forMs: stage.scaled(4000) };
+  const options = { perSecond: ORDERS_PER_SECOND, forMs: stage.scaled(4000), signal: stage.signal };
   const traffic = await steadily(options, () => customers.order(10));
   tell(`${traffic.tookMs.length} orders; half of them CONFIRMED within ${percentile(traffic, 0.5)} ms`);
   stage.verify(await confirmedSoon(stage), 'every order is confirmed');
@@ -29,7 +29,7 @@ export async function calm(stage: Stage): Promise<void> {
 const confirmedSoon = async (stage: Stage): Promise<boolean> => (await stage.until(unconfirmed(stage))) !== undefined;
 
 export async function providerDown(stage: Stage): Promise<void> {
-  const { shop, customers, out, tell } = stage;
+  const { shop, customers, out, tell, signal } = stage;
   stage.act(
     'The payment provider goes down',
     'It resets every connection. Customers go on ordering. What has failed is tried again by the sagas of the orders;',
@@ -40,8 +40,8 @@ export async function providerDown(stage: Stage): Promise<void> {
   shop.provider.faults.down = true;
   tell(out.red('the provider is down'));
   const forMs = stage.scaled(12_000);
-  const ordering = steadily({ perSecond: ORDERS_PER_SECOND, forMs }, () => customers.order());
-  const status = steadily({ perSecond: 1 / stage.scaled(3), forMs }, async () => {
+  const ordering = steadily({ perSecond: ORDERS_PER_SECOND, forMs, signal }, () => customers.order());
+  const status = steadily({ perSecond: 1 / stage.scaled(3), forMs, signal }, async () => {
     const now = await stage.figures();
     tell(
       `${now.placed - before.placed} orders accepted, ${now.waiting} wait; ` +
@@ -77,7 +77,7 @@ export async function othersDown(stage: Stage): Promise<void> {
   const watching = stage.watch(policies);
   for (const service of BESIDE) shop.away.add(service);
   tell(out.red('loyalty and notifications are down'));
-  const options = { perSecond: ORDERS_PER_SECOND, forMs: stage.scaled(5000) };
+  const options = { perSecond: ORDERS_PER_SECOND, forMs: stage.scaled(5000), signal: stage.signal };
   const orders = await steadily(options, () => customers.order(10));
   const confirmed = await stage.until(unconfirmed(stage));
   tell(`${orders.tookMs.length} orders; half of them CONFIRMED within ${percentile(orders, 0.5)} ms`);
@@ -91,7 +91,7 @@ export async function othersDown(stage: Stage): Promise<void> {
 }
 
 export async function tooManySearches(stage: Stage): Promise<void> {
-  const { shop, customers, out, tell } = stage;
+  const { shop, customers, out, tell, signal } = stage;
   const search = async (): Promise<void> => {
     const response = await fetch(`${shop.url}/api/v1/products?query=lamp`);
     await response.arrayBuffer();
@@ -112,9 +112,9 @@ export async function tooManySearches(stage: Stage): Promise<void> {
   tell(out.red('everybody searches'));
   const forMs = stage.scaled(8000);
   const [searches, orders, looks] = await Promise.all([
-    steadily({ perSecond: SEARCHES_PER_SECOND, forMs }, search),
-    steadily({ perSecond: ORDERS_PER_SECOND, forMs }, () => customers.order()),
-    steadily({ perSecond: 5, forMs }, health),
+    steadily({ perSecond: SEARCHES_PER_SECOND, forMs, signal }, search),
+    steadily({ perSecond: ORDERS_PER_SECOND, forMs, signal }, () => customers.order()),
+    steadily({ perSecond: 5, forMs, signal }, health),
   ]);
   tell(
     `${searches.tookMs.length} searches served, the slowest in ${slowest(searches)} ms; ${refusals(searches)} refused`,
@@ -132,7 +132,7 @@ export async function tooManySearches(stage: Stage): Promise<void> {
   shop.slow.delete(SEARCH);
   tell(out.green('nobody searches any more'));
   const calm = await stage.until(async () => {
-    const again = await steadily({ perSecond: 50, forMs: 200 }, search);
+    const again = await steadily({ perSecond: 50, forMs: 200, signal }, search);
     return refusals(again) === 0;
   });
   stage.verify(calm !== undefined, `every search is served again ${seconds(calm)}`);

@@ -9,6 +9,8 @@ export interface Stage {
   readonly shop: ThrowawayShop;
   readonly customers: Customers;
   readonly out: Terminal;
+  /** Somebody has had enough. */
+  readonly signal: AbortSignal;
   figures(): Promise<Figures>;
   /** Milliseconds of the script, as they are at the speed that was asked for. */
   scaled(ms: number): number;
@@ -28,10 +30,8 @@ export interface Stage {
 const LOOK_MS = 100;
 const PATIENCE_MS = 60_000;
 
-export interface StageInit extends Pick<Stage, 'shop' | 'customers' | 'out'> {
+export interface StageInit extends Pick<Stage, 'shop' | 'customers' | 'out' | 'signal'> {
   readonly speed: number;
-  /** Ends every wait. */
-  readonly signal: AbortSignal;
 }
 
 export function createStage({ shop, customers, out, speed, signal }: StageInit): Stage {
@@ -50,6 +50,7 @@ export function createStage({ shop, customers, out, speed, signal }: StageInit):
     shop,
     customers,
     out,
+    signal,
     figures,
     tell,
     scaled: (ms) => ms / speed,

@@ -11,9 +11,9 @@ export interface Traffic {
 
 const TICK_MS = 10;
 
-/** Sends `perSecond` for so long and waits for all of them. */
+/** Sends `perSecond` for so long and waits for all of them. @throws when the signal aborts */
 export async function steadily(
-  options: { readonly perSecond: number; readonly forMs: number; readonly signal?: AbortSignal },
+  options: { readonly perSecond: number; readonly forMs: number; readonly signal: AbortSignal },
   send: () => Promise<unknown>,
 ): Promise<Traffic> {
   const { perSecond, forMs, signal } = options;
