@@ -112,6 +112,7 @@ export function createShop(options: ShopOptions): Shop {
     server: settings.store.databaseUrl ?? createEmbeddedPostgres({ folder, runtime, log }),
     serviceUrls: options.serviceUrls ?? {},
     telemetryFor: (service) => telemetry.forService(service),
+    policies: policies.policies,
     pool: { poolSize: settings.store.poolSize },
   });
   const bus = createBus({

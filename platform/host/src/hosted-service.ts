@@ -152,6 +152,7 @@ function messagingOf(options: HostedServiceOptions, deps: AnyDeps): Messaging {
   return createMessaging({
     service: service.name,
     db,
+    policies: options.policies,
     bus,
     runtime,
     telemetry,

@@ -82,6 +82,8 @@ export class Call<T> implements WheelEntry, BackoffMemory {
   #roundSize = 0;
   /** Of this round: the first attempt's, once it has failed. */
   #first: Failed<T> | undefined = undefined;
+  /** The last failure of an attempt that was really made. */
+  #made: Failed<T> | undefined = undefined;
   #onAbort: (() => void) | undefined = undefined;
 
   constructor(layers: Layers, work: Work<T>, init: CallInit, nowMs: number, onValue: OnValue<T>, onError: OnError<T>) {
@@ -164,10 +166,13 @@ export class Call<T> implements WheelEntry, BackoffMemory {
   }
 
   #failed(attempt: RunningAttempt<T>, failed: Failed<T>, nowMs: number): void {
+    if (failed.outcome !== 'rejected') this.#made = failed;
     if (!attempt.hedge || this.#first === undefined) this.#first = failed;
     if (this.#isWaiting(failed.outcome, nowMs)) return;
-    const { error, outcome, answer } = this.#first;
-    if (this.#retries(error, outcome, nowMs)) return;
+    if (this.#retries(this.#first.error, this.#first.outcome, nowMs)) return;
+    // What was refused here says that nothing has happened; an attempt before it may have done something.
+    const last = this.#first.outcome === 'rejected' ? (this.#made ?? this.#first) : this.#first;
+    const { error, outcome, answer } = last;
     if (answer === undefined) {
       this.#reject(error, outcome);
       return;
@@ -208,7 +213,8 @@ export class Call<T> implements WheelEntry, BackoffMemory {
   /** Begins another attempt of this round. False: there is none to be had; then it is dropped, for later is too late. */
   #hedge(nowMs: number): boolean {
     const { hedge, stats } = this.layers;
-    if (hedge === undefined || this.#roundSize >= hedge.maxAttempts || !this.layers.mayHedge(nowMs)) return false;
+    if (hedge === undefined || this.init.idempotent === false || this.#roundSize >= hedge.maxAttempts) return false;
+    if (!this.layers.mayHedge(nowMs)) return false;
     stats.hedges++;
     const delayMs = this.layers.hedgeDelay(nowMs);
     if (delayMs > 0 && delayMs !== Number.POSITIVE_INFINITY) this.layers.wheel.add(this, nowMs + delayMs, nowMs);

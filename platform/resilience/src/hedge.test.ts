@@ -122,3 +122,10 @@ test('what is refused here is not asked for once more', async () => {
   const result = await world.policy.try(world.work);
   assert.deepEqual([result.ok, result.attempts], [false, 1]);
 });
+
+test('a call that must not be repeated gets no company', async () => {
+  const world = policyWorld({ hedge: { delayMs: 0, budget: always } });
+  void world.policy.run(world.work, { idempotent: false });
+  await world.runtime.advance(100);
+  assert.equal(world.jobs.length, 1);
+});

@@ -2,6 +2,7 @@ import { atLeast, ratio, wholeAtLeast } from './check-option.ts';
 import { resilienceErrors } from './errors.ts';
 import type { RetryBudgetOptions } from './retry-budget.ts';
 
+/** For reads that are cheap: calls that say of themselves that they must not be repeated are never hedged. */
 export interface HedgeOptions {
   /**
    * Milliseconds after which another attempt starts beside the first. 0: at once. Negative: only when the first has failed. Left out: the

@@ -53,6 +53,7 @@ export const isRejection = (error: unknown): boolean => isSoukError(error) && RE
  * The class by the error's code; what is no SoukError: `AbortError` is cancelled, everything else a failure.
  */
 export const classifyError: Classify = (error) => {
-  if (isSoukError(error)) return REJECTIONS.has(error.reason) ? 'rejected' : OF_CODE[error.code];
+  // Work that was refused by a policy of its own, here or in another process: nobody was at fault, and it may be asked again later.
+  if (isSoukError(error)) return REJECTIONS.has(error.reason) ? 'throttled' : OF_CODE[error.code];
   return error instanceof Error && error.name === 'AbortError' ? 'cancelled' : 'failure';
 };

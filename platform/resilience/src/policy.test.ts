@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defineErrors, virtualRuntime } from '@souk/kernel';
 import { policyWorld, watch } from '../test/world.ts';
-import { createPolicy, createTimerWheel, policy } from './index.ts';
+import { createPolicy, createTimerWheel, policy, resilienceErrors } from './index.ts';
 
 const errors = defineErrors('TEST', {
   DOWN: { code: 'unavailable', text: 'down', retry: 'later' },
@@ -358,7 +358,7 @@ test('a listener that throws breaks no call', async () => {
   const seen = watch(world.policy.run(world.work));
   world.jobs[0]?.reject(errors.DOWN());
   await world.runtime.advance(500);
-  assert.equal((seen.error as { reason: string }).reason, 'RESILIENCE_BREAKER_OPEN');
+  assert.equal((seen.error as { reason: string }).reason, 'TEST_DOWN');
 });
 
 test('in the shadow everything passes, and what would have been refused is counted', async () => {
@@ -470,4 +470,25 @@ test('the error of those who are refused says how long to stay away, as it is no
   assert.equal(await afterMs(), 5000);
   await world.runtime.advance(2000);
   assert.equal(await afterMs(), 3000);
+});
+
+test('a retry that is refused does not make believe that nothing has happened', async () => {
+  const world = policyWorld({ retry: constant, breaker: { consecutive: 1 } });
+  const maybe = errors.MAYBE();
+  const seen = watch(world.policy.run(world.work, { idempotent: true }));
+  world.jobs[0]?.reject(maybe);
+  await world.runtime.advance(500);
+  assert.equal(world.jobs.length, 1);
+  assert.equal(seen.error, maybe);
+});
+
+test('what a policy of another process refused is no fault of it, and may be asked again later', async () => {
+  const world = policyWorld({ breaker: { consecutive: 1 }, throttle: { minCalls: 1 } });
+  const shed = resilienceErrors.SHED({ policy: 'server', why: 'busy' }, { afterMs: 10 });
+  const result = await world.policy.try(async () => {
+    throw shed;
+  });
+  assert.equal(result.ok || result.outcome, 'throttled');
+  assert.equal(world.policy.breaker?.peek(0).state, 'CLOSED');
+  assert.ok((world.policy.look().throttled ?? 0) >= 0);
 });

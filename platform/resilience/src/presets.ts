@@ -33,7 +33,7 @@ export const PRESETS: Readonly<Record<PolicyKind, PolicyConfig>> = Object.freeze
     observe: true,
   },
   waiting: { bulkhead: { limit: 2000 } },
-  publish: { breaker: { consecutive: 10, openMs: 1000, openMaxMs: 10_000 }, observe: true },
+  publish: { breaker: { consecutive: 10, openMs: 1000, openMaxMs: 5000, rampMs: 0 }, observe: true },
   consume: { bulkhead: { limit: 64, queueLimit: 10_000 }, observe: true },
   sql: {
     breaker: { window: { buckets: 10, bucketMs: 1000 }, consecutive: 10, openMs: 500, openMaxMs: 5000, rampMs: 0 },
