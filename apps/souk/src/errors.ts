@@ -35,6 +35,14 @@ export const appErrors = defineErrors('APP', {
     code: 'failed_precondition',
     text: 'more than {most} sagas match: narrow the filter',
   },
+  CHANGE_INVALID: {
+    code: 'invalid_argument',
+    text: 'change: want an object of options, or null to take back what was set',
+  },
+  HELD_BY_OTHERS: {
+    code: 'failed_precondition',
+    text: '{policy} is not held by {whose} but by {owners}: say whose isolation shall end',
+  },
   NO_OPERATOR: {
     code: 'permission_denied',
     text: 'there is no operator token in {folder}: run this where the shop keeps its data, or name that folder with SOUK_DATA',

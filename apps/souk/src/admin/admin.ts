@@ -1,6 +1,7 @@
 import { DeadLetterAdminService } from '@souk/contracts/admin/v1/dead_letters';
 import { JobAdminService } from '@souk/contracts/admin/v1/jobs';
 import { ProjectionAdminService } from '@souk/contracts/admin/v1/projections';
+import { ResilienceAdminService } from '@souk/contracts/admin/v1/resilience';
 import { SagaAdminService } from '@souk/contracts/admin/v1/sagas';
 import type { Host } from '@souk/host';
 import type { Runtime } from '@souk/kernel';
@@ -9,6 +10,7 @@ import { deadLetterHandlers } from './dead-letters.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { createJobs } from './jobs.ts';
 import { projectionHandlers } from './projections.ts';
+import { resilienceHandlers } from './resilience.ts';
 import { sagaHandlers } from './sagas.ts';
 
 /** The operators' door: what they see of all services of this process, and what they can do to it. */
@@ -29,5 +31,7 @@ export function serveAdmin(init: {
   host.router.add(DeadLetterAdminService, deadLetterHandlers(host.operators, jobs), { telemetry });
   host.router.add(SagaAdminService, sagaHandlers({ operators: host.operators, jobs, runtime }), { telemetry });
   host.router.add(ProjectionAdminService, projectionHandlers(host.operators, jobs), { telemetry });
+  const { policies, sharing } = host;
+  host.router.add(ResilienceAdminService, resilienceHandlers({ policies, sharing, runtime }), { telemetry });
   return { stop: jobs.stop };
 }
