@@ -14,6 +14,13 @@ const outbox = async (on: TestDatabase) =>
 const silence = (on: TestDatabase) =>
   on.db.at(on.ctx).query("UPDATE souk.relay_member SET alive_until = clock_timestamp() - interval '1 s'");
 
+const WAITING = `SELECT count(*)::int AS waiting FROM pg_stat_activity
+  WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%relay-acquire%'`;
+
+/** As the one that has joined last would do it. */
+const TAKE_FIRST = `UPDATE souk.relay_lease SET epoch = epoch + 1,
+  owner = (SELECT owner FROM souk.relay_member ORDER BY alive_until DESC LIMIT 1) WHERE slot = 0`;
+
 async function world() {
   const on = await testDatabase('slots', [messagingMigrations]);
   const relay = () => createRelaySlots({ db: on.db, runtime: on.runtime, leaseMs: 4000, maxInFlight: 3 });
@@ -30,6 +37,31 @@ test('each slot goes to one of many that want all', async () => {
   assert.equal(new Set(all).size, all.length, 'no slot twice');
   assert.equal(relays.flatMap((one) => [...one.held.keys()]).length, SLOTS, 'every slot once');
   assert.equal((await relays[0]!.renew(on.ctx)).others, 5);
+  await on.close();
+});
+
+test('who looks for free slots while another takes one, leaves it to the other', async () => {
+  const { on, relay } = await world();
+  const { db, ctx } = on;
+  const [silent, quick, slow] = [relay(), relay(), relay()] as const;
+  await silent.renew(ctx);
+  await silent.acquire(ctx, SLOTS);
+  await silence(on);
+  await slow.renew(ctx);
+  let looking: Promise<readonly number[]> | undefined;
+  // The row of the one that is silent is locked: the slow one has begun to look, and waits for it.
+  await db.tx(ctx, async (tx) => {
+    await tx.query('SELECT FROM souk.relay_member WHERE alive_until < clock_timestamp() FOR UPDATE');
+    looking = slow.acquire(ctx, SLOTS);
+    await until('the slow one looks', async () => {
+      const { rows } = await db.at(ctx).query<{ waiting: number }>(WAITING);
+      return rows[0]?.waiting === 1;
+    });
+    await quick.renew(ctx);
+    await db.at(ctx).query(TAKE_FIRST);
+  });
+  assert.equal((await looking)?.length, SLOTS - 1);
+  assert.equal(slow.held.has(0), false);
   await on.close();
 });
 

@@ -70,15 +70,19 @@ const RENEW = `
   FROM me`;
 
 // Who is taken for dead loses its row in the same statement, so that it cannot renew a moment later and believe itself alive.
+// What is free is decided before anything is locked, and the epoch says whether it still is: a check that PostgreSQL repeats for a row that
+// has changed meanwhile would see the new holder of a slot, but not that it has joined.
 const ACQUIRE = `
   /* relay-acquire */
   WITH dead AS (
     DELETE FROM souk.relay_member WHERE alive_until < clock_timestamp() AND owner <> $1 RETURNING owner
-  ), free AS MATERIALIZED (
-    SELECT slot, owner IS NOT NULL AS died FROM souk.relay_lease l
+  ), candidate AS MATERIALIZED (
+    SELECT slot, epoch, owner IS NOT NULL AS died FROM souk.relay_lease l
     WHERE owner IS NULL OR owner IN (SELECT owner FROM dead)
       OR NOT EXISTS (SELECT FROM souk.relay_member m WHERE m.owner = l.owner)
-    ORDER BY slot LIMIT $2 FOR UPDATE SKIP LOCKED
+  ), free AS MATERIALIZED (
+    SELECT l.slot, c.died FROM souk.relay_lease l JOIN candidate c ON l.slot = c.slot AND l.epoch = c.epoch
+    ORDER BY l.slot LIMIT $2 FOR UPDATE OF l SKIP LOCKED
   ), taken AS (
     UPDATE souk.relay_lease l SET owner = $1, epoch = l.epoch + 1 FROM free WHERE l.slot = free.slot RETURNING l.slot, l.epoch
   ), counted AS (
