@@ -13,7 +13,10 @@ const LIMITS: LoadSample = { eventLoopDelayMs: 100, heapRatio: 0.85 };
 /** What was over its limit is so until it is a tenth below it: otherwise the gate would swing with every sample. */
 const HYSTERESIS = 0.9;
 
-/** @returns how far the worst of the signals is beyond its limit: 0 is not at all, 1 is by half of the limit or more */
+/**
+ * The event loop is late when two samples in a row say so.
+ * @returns how far the worst of the signals is beyond its limit: 0 is not at all, 1 is by half of the limit or more
+ */
 export interface LoadSignal {
   update(sample: LoadSample): number;
   readonly overload: number;
@@ -24,12 +27,16 @@ export function createLoadSignal(limits: Partial<LoadSample> = {}): LoadSignal {
   const over = new Set<keyof LoadSample>();
   const keys = Object.keys(LIMITS) as (keyof LoadSample)[];
   let overload = 0;
+  let lastDelayMs = 0;
   return {
     get overload() {
       return overload;
     },
-    update: (sample) => {
+    update: (measured) => {
       overload = 0;
+      // A single pause, as when garbage is collected or a neighbour takes the processor, is over before anybody could be refused for it.
+      const sample = { ...measured, eventLoopDelayMs: Math.min(lastDelayMs, measured.eventLoopDelayMs) };
+      lastDelayMs = measured.eventLoopDelayMs;
       for (const key of keys) {
         const share = sample[key] / limit[key];
         if (share >= 1) over.add(key);
