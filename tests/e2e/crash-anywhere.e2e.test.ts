@@ -91,7 +91,7 @@ test('PostgreSQL killed under load comes back by itself, and nothing is lost', a
 test('after all of it every order has ended, once, and every book agrees with every other', async (t) => {
   const orders = wishes.map(({ orderId }) => orderId as string);
   t.diagnostic(`${orders.length} orders`);
-  const violations = await audit(client, { orders, initialStock, timeoutMs: 40_000 });
+  const violations = await audit(client, { orders, initialStock, timeoutMs: 60_000 });
   noteFaults();
   assert.deepEqual(violations, [], [...violations.slice(0, 20), ...faults].join('\n'));
   assert.deepEqual(await doubled(client, wishes), []);

@@ -7,7 +7,7 @@ import type { BusDelivery } from './bus.ts';
 import type { AttemptInit, Attempts, Outcome, Route } from './delivery.ts';
 import type { Envelope } from './envelope.ts';
 import { messagingErrors } from './errors.ts';
-import { afterDelayedFailure, afterFirstFailures, RETRY_DELAYS_MS, TRIES_IN_PLACE } from './failure.ts';
+import { afterDelayedFailure, afterFirstFailures, isPermanent, RETRY_DELAYS_MS, TRIES_IN_PLACE } from './failure.ts';
 import type { Instruments } from './instruments.ts';
 import type { MessagingOptions } from './options.ts';
 import { SENDS } from './outbox-relay.ts';
@@ -34,6 +34,10 @@ export interface EventConsumerInit {
 
 /** Deliveries that did not come to an end, after which an event is tried alone; and the same again, after which it is dead. */
 const DEATHS = 3;
+
+/** Waits of a claim that cannot be ended because the database is away. Milliseconds. */
+const FIRST_SETTLE_MS = 50;
+const LAST_SETTLE_MS = 1000;
 
 /** The retry table is looked at so often when nothing is in it: others may put something there. In `pollMs`. */
 const IDLE_POLLS = 3;
@@ -216,7 +220,7 @@ export class EventConsumer {
   }
 
   async #retry(claimed: ClaimedRetry): Promise<void> {
-    const { routes, consumer, instruments, isStopping } = this.#init;
+    const { routes, consumer, instruments, isStopping, retries } = this.#init;
     const { envelope, key } = claimed;
     const route = routes.get(envelope.type);
     instruments.redelivered.add(1, { type: envelope.type });
@@ -235,29 +239,48 @@ export class EventConsumer {
     try {
       outcome = await this.#attempt({ route, envelope, attempt, key, mayBeBehind: false });
     } catch (refusal) {
-      using ctx = this.#init.context();
-      await this.#init.retries.giveBack(ctx, claimed);
+      await this.#settle((ctx) => retries.giveBack(ctx, claimed));
       throw refusal;
     }
-    using ctx = this.#init.context();
-    if (outcome.is === 'handled') return this.#init.retries.finish(ctx, claimed);
-    if (isStopping()) return this.#init.retries.giveBack(ctx, claimed);
+    if (outcome.is === 'handled') return this.#settle((ctx) => retries.finish(ctx, claimed));
+    if (isStopping()) return this.#settle((ctx) => retries.giveBack(ctx, claimed));
     if (outcome.is === 'failed') await this.#retryFailed(claimed, outcome.error);
+  }
+
+  /**
+   * Ends a claim, as often as it takes: one that nobody ended would look like one that took the process with it. Safe to repeat, and too
+   * late when another has the event by then: the number of attempts is the fence.
+   */
+  async #settle(end: (ctx: Context) => Promise<void>): Promise<void> {
+    const { context, isStopping, runtime } = this.#init;
+    for (let waitMs = FIRST_SETTLE_MS; ; waitMs = Math.min(2 * waitMs, LAST_SETTLE_MS)) {
+      try {
+        using ctx = context();
+        return await end(ctx);
+      } catch (thrown) {
+        if (isPermanent(fromUnknown(thrown)) || isStopping()) throw thrown;
+      }
+      await runtime.timers.sleep(waitMs);
+    }
   }
 
   async #retryFailed(claimed: ClaimedRetry, error: SoukError): Promise<void> {
     const { retries, runtime, consumer } = this.#init;
-    using ctx = this.#init.context();
     const failure = failureOf(error, runtime);
     const verdict =
       claimed.lost >= DEATHS ? ({ is: 'dead' } as const) : afterDelayedFailure(error, claimed.attempts, runtime.random);
-    if (verdict.is !== 'dead') return retries.postpone(ctx, claimed, verdict.afterMs, failure);
+    if (verdict.is !== 'dead') {
+      const { afterMs } = verdict;
+      return this.#settle((ctx) => retries.postpone(ctx, claimed, afterMs, failure));
+    }
     const failures = [...claimed.failures, failure];
     const at = new Date(runtime.clock.now());
     const { key, envelope } = claimed;
     const burial = (tx: Transaction) => bury(tx, consumer, key, envelope, failures, at);
-    if (blocks(this.#init.routes.get(envelope.type))) await retries.blockClaimed(ctx, claimed, burial);
-    else await retries.finish(ctx, claimed, burial);
+    const isBlocking = blocks(this.#init.routes.get(envelope.type));
+    await this.#settle((ctx) =>
+      isBlocking ? retries.blockClaimed(ctx, claimed, burial) : retries.finish(ctx, claimed, burial),
+    );
     this.#tellDead(claimed.envelope, error);
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defineErrors, hasReason } from '@souk/kernel';
+import type { Database } from '@souk/store';
 import { type TestDatabase, testDatabase } from '../../../tests/support/database.ts';
 import { type Closed, ClosedSchema, type Counted, CountedSchema } from '../test/events.ts';
 import { publishCounted, testService, until } from '../test/service.ts';
@@ -264,6 +265,60 @@ test('a delayed attempt that took the process with it is counted, and in the end
   await service.start();
   await until('a dead letter', async () => (await count(on, 'souk.dead_letter')) === 1);
   assert.equal(await count(on, 'souk.retry'), 0);
+  await service.stop();
+  await on.close();
+});
+
+test('a delayed attempt whose end cannot be written down while the database is away is not counted as lost', async () => {
+  const { on, bus } = await world();
+  let refusals = 0;
+  let ends = 0;
+  const refuse = <T>(text: string, go: () => Promise<T>): Promise<T> => {
+    if (!/retry-(finish|postpone)/.test(text)) return go();
+    ends++;
+    return refusals-- > 0 ? Promise.reject(errors.BUSY()) : go();
+  };
+  const { db } = on;
+  const flaky: Database = {
+    name: db.name,
+    at: (ctx) => {
+      const sql = db.at(ctx);
+      return { query: (text, values) => refuse(text, () => sql.query(text, values)) };
+    },
+    tx: (ctx, work) =>
+      db.tx(ctx, (tx) =>
+        work({
+          ctx: tx.ctx,
+          query: (text, values) => refuse(text, () => tx.query(text, values)),
+          defer: (text, values) => tx.defer(text, values),
+          script: (text) => tx.script(text),
+          afterCommit: (run) => tx.afterCommit(run),
+        }),
+      ),
+    listen: (channel, handlers) => db.listen(channel, handlers),
+    close: async () => {},
+  };
+  let runs = 0;
+  const service = testService({
+    on: { ...on, db: flaky },
+    bus,
+    subscriptions: [
+      counted(async (event, delivery) => {
+        refusals = 3;
+        if (++runs < 4) throw errors.BUSY({}, { afterMs: runs === 1 ? 0 : 510 });
+        await record(delivery, event);
+      }),
+    ],
+  });
+  await service.start();
+  await publishCounted(on, service, 'k', 1);
+  const postponed = "souk.retry WHERE state = 'waiting' AND attempts = 1 AND lost = 0";
+  await until('it waits again', async () => (await count(on, postponed)) === 1);
+  assert.deepEqual([runs, ends], [3, 4], 'written down at the fourth try');
+  await db.at(on.ctx).query('UPDATE souk.retry SET available_at = now()');
+  await until('its end is written down', async () => (await count(on, 'souk.retry')) === 0);
+  assert.deepEqual([runs, ends], [4, 8], 'done once');
+  assert.equal((await effects(on)).length, 1);
   await service.stop();
   await on.close();
 });
