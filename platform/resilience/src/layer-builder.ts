@@ -89,11 +89,7 @@ export function resolveConfig(given: PolicyConfig) {
 }
 
 /** Everything is checked before anything is changed. @throws RESILIENCE_BAD_OPTION */
-export function buildLayers(
-  config: PolicyConfig,
-  old: PolicyParts,
-  context: LayerContext,
-): { layers: Layers; parts: PolicyParts } {
+export function buildLayers(config: PolicyConfig, old: PolicyParts, context: LayerContext): Layers {
   const { clock, random, name } = context;
   const nowMs = clock.monotonicMs();
   const resolved = resolveConfig(config);
@@ -117,7 +113,7 @@ export function buildLayers(
   };
   if (isShadow && parts.breaker !== undefined) parts.breaker.setMode('metrics_only', nowMs);
   else parts.breaker?.setMode('enforce', nowMs);
-  const layers = new Layers({
+  return new Layers({
     ...context,
     ...parts,
     isShadow,
@@ -138,10 +134,15 @@ export function buildLayers(
     timeoutMs: resolved.timeout.ms,
     isCooperative: resolved.timeout.mode === 'cooperative',
   });
-  return { layers, parts };
 }
 
-function makeBreaker(
+function makeBreaker(settings: BreakerSettings, context: LayerContext): Breaker {
+  if (context.makeBreaker !== undefined || context.listener !== undefined) return toldBreaker(settings, context);
+  return createBreaker(settings, { random: context.random });
+}
+
+/** A function of its own: the closures cost memory in each policy that has them. */
+function toldBreaker(
   settings: BreakerSettings,
   { name, random, listener, makeBreaker: shared }: LayerContext,
 ): Breaker {

@@ -84,6 +84,8 @@ export interface PolicyLook {
   readonly retryBudget: number | undefined;
 }
 
+const NO_PARTS: PolicyParts = Object.freeze({});
+
 /** @throws RESILIENCE_BAD_OPTION */
 export function createPolicy<F = never>(init: PolicyInit<F>): Policy<F> {
   return new LayeredPolicy(init);
@@ -95,12 +97,13 @@ class LayeredPolicy<F> implements Policy<F> {
   config: PolicyConfig;
   readonly #context: LayerContext;
   readonly #fallback: Fallback<F> | undefined;
-  #parts: PolicyParts = {};
   #layers: Layers;
   #coalescer: Coalescer | undefined;
   /** The configuration, with what follows the traffic. */
   #adapted: PolicyConfig;
-  #seen: { readonly calls: number; readonly atMs: number };
+  /** Calls until the last look at the traffic, and when that was. */
+  #seenCalls = 0;
+  #seenMs: number;
 
   constructor(init: PolicyInit<F>) {
     const { runtime, name } = init;
@@ -117,8 +120,8 @@ class LayeredPolicy<F> implements Policy<F> {
     };
     this.#fallback = init.fallback && createFallback(init.fallback, { policy: name, wheel, clock });
     this.#adapted = init.config;
-    this.#seen = { calls: 0, atMs: clock.monotonicMs() };
-    this.#layers = this.#build(init.config);
+    this.#seenMs = clock.monotonicMs();
+    this.#layers = this.#build(init.config, NO_PARTS);
   }
 
   get effective(): PolicyConfig {
@@ -162,8 +165,9 @@ class LayeredPolicy<F> implements Policy<F> {
   adapt(): void {
     const nowMs = this.#context.clock.monotonicMs();
     const { calls } = this.stats;
-    const callsPerSecond = ((calls - this.#seen.calls) * 1000) / Math.max(1, nowMs - this.#seen.atMs);
-    this.#seen = { calls, atMs: nowMs };
+    const callsPerSecond = ((calls - this.#seenCalls) * 1000) / Math.max(1, nowMs - this.#seenMs);
+    this.#seenCalls = calls;
+    this.#seenMs = nowMs;
     if (this.config.dynamic === undefined || this.config.mode === 'off') return;
     const next = adaptConfig(this.config, this.#adapted, { p99Ms: this.latencyMs(0.99), callsPerSecond });
     if (next === this.#adapted) return;
@@ -253,9 +257,8 @@ class LayeredPolicy<F> implements Policy<F> {
     });
   }
 
-  #build(config: PolicyConfig): Layers {
-    const { layers, parts } = buildLayers(config, this.#parts, this.#context);
-    this.#parts = parts;
+  #build(config: PolicyConfig, old: PolicyParts = this.#layers): Layers {
+    const layers = buildLayers(config, old, this.#context);
     const { coalesce } = config;
     if (coalesce === undefined || config.mode === 'off') this.#coalescer = undefined;
     else if (this.#coalescer === undefined) this.#coalescer = new Coalescer(resolveCoalesce(coalesce), this.#context);
