@@ -67,9 +67,19 @@ const AT_ONCE = 8;
 export async function audit(shop: ShopClient, options: AuditOptions): Promise<string[]> {
   const untilMs = performance.now() + (options.timeoutMs ?? 60_000);
   for (;;) {
-    const violations = [...(await underWay(shop)), ...judge(await collect(shop, options), options)];
+    const violations = await look(shop, options);
     if (violations.length === 0 || performance.now() > untilMs) return violations;
     await sleep(RETRY_MS);
+  }
+}
+
+async function look(shop: ShopClient, options: AuditOptions): Promise<string[]> {
+  try {
+    return [...(await underWay(shop)), ...judge(await collect(shop, options), options)];
+  } catch (thrown) {
+    // A shop that has just had too much to do refuses some for a moment.
+    if ((thrown as { status?: number }).status !== 503) throw thrown;
+    return [String(thrown)];
   }
 }
 

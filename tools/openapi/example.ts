@@ -3,6 +3,7 @@ import { rulesOf } from './contracts.ts';
 import type { Json, JsonObject } from './json.ts';
 import { exampleOf } from './schema.ts';
 
+const ANY_JSON: ReadonlySet<string> = new Set(['google.protobuf.Value', 'google.protobuf.Struct']);
 const INSTANT = '2026-03-14T09:26:53.589Z';
 const TOKENS = new Set(['page_token', 'next_page_token', 'etag']);
 
@@ -34,7 +35,7 @@ function fieldExample(field: DescField, seen: readonly DescMessage[]): Json | un
     if (field.enum !== undefined) return enumExample(field.enum);
     if (field.message?.typeName === 'google.protobuf.Timestamp') return INSTANT;
     // Any JSON: an example would say nothing.
-    if (field.message?.typeName === 'google.protobuf.Value') return undefined;
+    if (ANY_JSON.has(field.message?.typeName ?? '')) return undefined;
     if (field.message !== undefined) {
       return seen.includes(field.message) ? undefined : messageExample(field.message, new Set(), seen);
     }

@@ -16,6 +16,7 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replace(/\s*\
 const link = (desc: DescMessage | DescEnum): string => {
   if (desc.typeName === 'google.protobuf.Timestamp') return 'timestamp';
   if (desc.typeName === 'google.protobuf.Value') return 'any JSON';
+  if (desc.typeName === 'google.protobuf.Struct') return 'any JSON object';
   return `[${desc.typeName.slice(desc.file.proto.package.length + 1)}](#${anchor(desc)})`;
 };
 

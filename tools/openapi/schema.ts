@@ -51,6 +51,7 @@ function scalarSchema(scalar: ScalarType): JsonObject {
 const WELL_KNOWN: { readonly [typeName: string]: JsonObject } = {
   'google.protobuf.Timestamp': { type: 'string', format: 'date-time' },
   'google.protobuf.Value': {},
+  'google.protobuf.Struct': { type: 'object' },
 };
 
 const messageSchema = (desc: DescMessage): JsonObject => WELL_KNOWN[desc.typeName] ?? reference(desc);
