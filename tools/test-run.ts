@@ -42,6 +42,8 @@ export interface RunOptions {
   readonly timeoutMs: number;
   /** Patterns of test names; none runs all. */
   readonly names: readonly string[];
+  /** So many files that took longest are told of. @default none */
+  readonly slowest?: number;
 }
 
 /** Runs the files; failures and the closing lines go to standard output. Resolves to whether all went well. */
@@ -54,9 +56,12 @@ export async function runTests(options: RunOptions): Promise<boolean> {
   const progress = startProgress(options.files.length);
   const queue = [...options.files];
   const begun = performance.now();
+  const times: { readonly file: string; readonly ms: number }[] = [];
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined && !stopped.signal.aborted; file = queue.shift()) {
+      const fileBegun = performance.now();
       const result = await runFile(file, options, stopped.signal);
+      times.push({ file, ms: performance.now() - fileBegun });
       for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += result.counts[key];
       if (result.events.length > 0) progress.clear();
       for (const event of result.events) report.write(event);
@@ -65,6 +70,8 @@ export async function runTests(options: RunOptions): Promise<boolean> {
   };
   await Promise.all(Array.from({ length: options.workers }, worker));
   progress.clear();
+  times.sort((one, other) => other.ms - one.ms);
+  for (const { file, ms } of times.slice(0, options.slowest ?? 0)) console.log(`${(ms / 1000).toFixed(1)} s  ${file}`);
   const { tests, suites, passed, failed, cancelled, skipped, todo } = total;
   const closing = { tests, suites, pass: passed, fail: failed, cancelled, skipped, todo };
   for (const [name, count] of Object.entries({ ...closing, duration_ms: Math.round(performance.now() - begun) })) {
