@@ -81,7 +81,18 @@ test('every command explains itself', async () => {
   const overview = await souk(['--help']);
   assert.equal(overview.code, 0);
   const commands = [...overview.stdout.matchAll(/^ {2}(\w+) {2}/gm)].map(([, name]) => name as string);
-  assert.deepEqual(commands, ['up', 'order', 'status', 'saga', 'dlq', 'projection', 'seed', 'config', 'demo']);
+  assert.deepEqual(commands, [
+    'up',
+    'order',
+    'status',
+    'saga',
+    'dlq',
+    'projection',
+    'resilience',
+    'seed',
+    'config',
+    'demo',
+  ]);
   const pages = await Promise.all(commands.map((name) => souk([name, '--help'])));
   for (const [index, { code, stdout }] of pages.entries()) {
     assert.equal(code, 0);

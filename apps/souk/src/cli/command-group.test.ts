@@ -58,6 +58,16 @@ test('what stands without an option is as much as the command wants', () => {
   assert.equal(parseGiven(show, ['--help']).options.help, true);
 });
 
+test('what stands without an option may be left out where the command says so', () => {
+  const maybe = command('resilience list', { positional: '[<pattern>]' });
+  const both = command('resilience set', { positional: '<pattern> [<change>...]' });
+  assert.deepEqual(parseGiven(maybe, []).positionals, []);
+  assert.deepEqual(parseGiven(maybe, ['rpc:*']).positionals, ['rpc:*']);
+  assert.throws(() => parseGiven(maybe, ['a', 'b']), { message: /'b' is one too many: only \[<pattern>\] is wanted/ });
+  assert.throws(() => parseGiven(both, []), { message: /<pattern> is missing/ });
+  assert.deepEqual(parseGiven(both, ['a', 'b=1', 'c=2']).positionals, ['a', 'b=1', 'c=2']);
+});
+
 test('the help ends with an example worth copying', () => {
   assert.match(commandHelp(show), /Example: npx souk saga show ord_1\n/);
 });

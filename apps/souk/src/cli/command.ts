@@ -16,7 +16,7 @@ export interface Command {
   readonly options: Options;
   /** Settings, `--section.name=value`, may be given. */
   readonly takesSettings: boolean;
-  /** What stands without an option: `<id>`, or `<id>...` for one or more. @default none */
+  /** What stands without an option, word by word: `<id>`, `<id>...` for one or more, `[<pattern>]` for none or one. @default none */
   readonly positional?: string;
   /** A command line worth copying, shown in the help. */
   readonly example?: string;
@@ -70,10 +70,12 @@ function parse(command: Command, args: readonly string[]): Omit<Given, 'settings
 
 function checkPositionals({ positional, name }: Command, given: readonly string[]): void {
   if (positional === undefined) return;
-  if (given.length === 0) throw appErrors.USAGE({ problem: `${positional} is missing`, command: name });
-  if (given.length > 1 && !positional.endsWith('...')) {
-    throw appErrors.USAGE({ problem: `'${given[1]}' is one too many: only ${positional} is wanted`, command: name });
-  }
+  const words = positional.split(' ');
+  const missing = words.filter((word) => !word.startsWith('['))[given.length];
+  if (missing !== undefined) throw appErrors.USAGE({ problem: `${missing} is missing`, command: name });
+  const extra = given[words.length];
+  if (extra !== undefined && !/\.\.\.\]?$/.test(positional))
+    throw appErrors.USAGE({ problem: `'${extra}' is one too many: only ${positional} is wanted`, command: name });
 }
 
 /** A setting's value may stand in the next argument. */

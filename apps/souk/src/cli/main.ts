@@ -6,6 +6,7 @@ import { demoCommands } from '../commands/demo/group.ts';
 import { dlqCommands } from '../commands/dlq/group.ts';
 import { orderCommand } from '../commands/order.ts';
 import { projectionCommands } from '../commands/projection/group.ts';
+import { resilienceCommands } from '../commands/resilience/group.ts';
 import { sagaCommands } from '../commands/saga/group.ts';
 import { seedCommand } from '../commands/seed.ts';
 import { statusCommand } from '../commands/status.ts';
@@ -20,6 +21,7 @@ const COMMANDS: readonly Entry[] = [
   sagaCommands,
   dlqCommands,
   projectionCommands,
+  resilienceCommands,
   seedCommand,
   configCommand,
   demoCommands,

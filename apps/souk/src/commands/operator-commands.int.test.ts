@@ -11,6 +11,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { parseGiven } from '../cli/command.ts';
 import { findCommand } from '../cli/command-group.ts';
 import { dlqCommands } from './dlq/group.ts';
+import { resilienceCommands } from './resilience/group.ts';
 import { sagaCommands } from './saga/group.ts';
 
 // The commands of operators against answers that are written down here: what they ask for, and what they make of it.
@@ -132,9 +133,20 @@ test('what is not said clearly is not done', async () => {
     [['saga', 'show'], /<id> is missing/],
     [['dlq', 'redrive', 'orders-1', '--type', 't', '--reason', 'mended'], /either ids or a filter/],
     [['dlq', 'redrive', 'orders-1', 'all', '--reason', 'mended'], /"all" stands alone/],
+    [['resilience', 'show'], /<name> is missing/],
+    [['resilience', 'set', 'rpc:*', 'timeout=5'], /--reason must say why/],
+    [['resilience', 'set', 'rpc:*', '--reason', 'slow'], /<change> is missing/],
+    [['resilience', 'set', 'rpc:*', 'timeout', '--reason', 'slow'], /'timeout' is no change/],
+    [['resilience', 'set', 'rpc:*', 'timeout=5', '--clear', '--reason', 'slow'], /nothing can be set beside it/],
+    [['resilience', 'set', 'rpc:*', '{secret', '--reason', 'slow'], /<change> was given what is no JSON/],
+    [['resilience', 'isolate', 'http:bank', '--reason', 'slow'], /--for must say how long/],
+    [['resilience', 'isolate', 'http:bank', '--reason', 'slow', '--for', '10'], /--for wants a time.*got '10'/],
+    [['resilience', 'isolate', 'http:bank', '--reason', 'slow', '--for', '0m'], /--for wants a time/],
+    [['resilience', 'release', 'http:bank'], /--reason must say why/],
+    [['resilience', 'reset', 'http:bank'], /--reason must say why/],
   ];
   for (const [args, pattern] of cases) {
-    const found = findCommand([sagaCommands, dlqCommands], args);
+    const found = findCommand([sagaCommands, dlqCommands, resilienceCommands], args);
     assert.ok(found.is === 'command');
     const run = async () => found.command.run(parseGiven(found.command, found.args));
     await assert.rejects(run, ({ reason, message }: { reason: string; message: string }) => {
@@ -197,4 +209,106 @@ test('what the shop refuses is said in its words', async () => {
     [code, err],
     [1, 'souk: the shop refused GET /api/v1/admin/sagas/ord_9: nothing at GET /api/v1/admin/sagas/ord_9 (404)\n'],
   );
+});
+
+const POLICIES = '/api/v1/admin/resilience/policies';
+const BANK = `${POLICIES}/http%3Abank`;
+const override = { owner: 'usr_ada', reason: 'they count', wants: 'OPEN', leftSeconds: 60, everywhere: false };
+const policy = (name: string, more: object = {}) => ({ name, kind: 'call', counts: { calls: '1' }, ...more });
+const bank = (more: object = {}) => ({ policy: policy('http:bank', { breaker: { state: 'CLOSED', ...more } }) });
+const LAID = { pattern: 'rpc:*', change: { timeout: 5 }, actor: 'operator', reason: 'slow' };
+
+test('policies are read to the last page; those never called are counted, and shown when asked for', async () => {
+  const first = `GET ${POLICIES}?pattern=rpc%3A*&kind=call&troubled=true&page_size=500`;
+  answers[first] = [{ policies: [policy('rpc:a')], changes: [LAID], nextPageToken: 'more' }];
+  answers[`${first}&page_token=more`] = [
+    { policies: [policy('rpc:b', { counts: { calls: '0' } })], changes: [LAID], nextPageToken: '' },
+  ];
+  const list = (...more: string[]) =>
+    souk('resilience', 'list', 'rpc:*', '--kind', 'call', '--troubled', ...more).then(({ out }) => out);
+  const short = await list();
+  assert.match(short, /^ {2}POLICY[^\n]*\n {2}rpc:a[\s\S]*rpc:\* {2}\{"timeout":5\} {2}by operator: slow\n/);
+  assert.match(short, /Further 1 were never called: --all\n$/);
+  assert.doesNotMatch(short, /rpc:b/);
+  assert.match(await list('--all'), /rpc:b/);
+  const { policies, changes } = JSON.parse(await list('--json'));
+  assert.deepEqual([policies.length, changes], [2, [LAID]]);
+});
+
+test('a change of one policy is done at once, and one of many is shown and confirmed first', async () => {
+  answers[`GET ${POLICIES}?pattern=http%3Abank&page_size=1`] = [{ policies: [policy('http:bank')] }];
+  answers[`GET ${POLICIES}?pattern=rpc%3A*&page_size=1`] = [{ policies: [policy('rpc:a')] }];
+  const path = 'POST /api/v1/admin/resilience/changes';
+  answers[path] = [{ changed: ['http:bank'], done: true }];
+  const one = await souk('resilience', 'set', 'http:bank', 'timeout=500', 'hedge=null', '--reason', 'slow tonight');
+  assert.deepEqual([one.code, one.err], [0, '']);
+  assert.match(one.out, /^✓ changed: http:bank, [\s\S]*take it back: npx souk resilience set http:bank --clear/);
+  assert.deepEqual(asked.at(-1)?.body, {
+    ...{ pattern: 'http:bank', change: { timeout: 500, hedge: null }, reason: 'slow tonight', dryRun: false },
+  });
+
+  asked = [];
+  answers[path] = [{ changed: ['rpc:a', 'rpc:b'], done: false }];
+  const unasked = await souk('resilience', 'set', 'rpc:*', 'timeout=500', '--reason', 'slow tonight');
+  assert.equal(unasked.code, 2);
+  assert.match(unasked.out, /^2 policies would change:\n {2}rpc:a\n {2}rpc:b\n$/);
+  assert.match(unasked.err, /Change 2 policies: nobody can be asked here, so --yes is needed/);
+  const dry = await souk('resilience', 'set', 'rpc:*', 'timeout=500', '--reason', 'slow tonight', '--dry-run');
+  assert.equal(dry.code, 0);
+  assert.deepEqual(
+    asked.filter(({ what }) => what === path).map(({ body }) => body.dryRun),
+    [true, true],
+  );
+  const yes = await souk('resilience', 'set', 'rpc:*', 'timeout=500', '--reason', 'slow tonight', '--yes');
+  assert.match(yes.out, /✓ changed: 2 policies[\s\S]*set 'rpc:\*' --clear/);
+  assert.equal(asked.at(-1)?.body.dryRun, false);
+});
+
+test('a change that fits nothing says that it waits, and one that was never made cannot be taken back', async () => {
+  answers[`GET ${POLICIES}?pattern=http%3Abnk&page_size=1`] = [{ policies: [], changes: [LAID] }];
+  answers['POST /api/v1/admin/resilience/changes'] = [{ changed: [], done: true }];
+  const typo = await souk('resilience', 'set', 'http:bnk', 'timeout=5', '--reason', 'slow tonight');
+  assert.match(typo.out, /^No policy fits http:bnk now, the change waits for those that will/);
+  asked = [];
+  for (const back of ['--clear', 'null']) {
+    const { code, err } = await souk('resilience', 'set', 'http:bnk', back, '--reason', 'over now');
+    assert.equal(code, 1);
+    assert.match(err, /nothing is set for http:bnk, only for rpc:\*/);
+  }
+  assert.equal(asked.length, 2);
+});
+
+test('an isolation carries its time and its reason, and says how to end it', async () => {
+  answers[`POST ${BANK}/isolate`] = [bank({ state: 'FORCED_OPEN', overrides: [{ ...override, owner: 'operator' }] })];
+  const args = ['resilience', 'isolate', 'http:bank', '--for', '10m', '--reason', 'they asked'];
+  const { code, out } = await souk(...args, '--here');
+  assert.equal(code, 0);
+  assert.match(out, /^✓ http:bank is isolated for 10m: its target is not called\n {2}isolated by operator, 1 min left/);
+  assert.match(out, /sooner: npx souk resilience release http:bank --reason/);
+  await souk(...args);
+  assert.deepEqual(
+    asked.map(({ body }) => body),
+    [true, false].map((hereOnly) => ({ reason: 'they asked', ttl: '10m', hereOnly })),
+  );
+});
+
+test('a release says how the breaker stands and who still holds it; a reset asks before it ends what somebody wanted', async () => {
+  answers[`POST ${BANK}/release`] = [bank({ state: 'FORCED_OPEN', overrides: [override] })];
+  const { out } = await souk('resilience', 'release', 'http:bank', '--owner', 'usr_bob', '--reason', 'they are back');
+  assert.match(out, /^✓ http:bank: its breaker is FORCED_OPEN\n {2}isolated by usr_ada, 1 min left: they count\n$/);
+  assert.deepEqual(asked[0]?.body, { reason: 'they are back', owner: 'usr_bob' });
+
+  answers[`GET ${BANK}`] = [bank({ state: 'FORCED_OPEN', overrides: [override] })];
+  answers[`POST ${BANK}/reset`] = [bank()];
+  const reset = ['resilience', 'reset', 'http:bank', '--reason', 'they are back'];
+  const unasked = await souk(...reset);
+  assert.equal(unasked.code, 2);
+  assert.match(unasked.err, /Reset http:bank, isolated by usr_ada, 1 min left: they count: nobody can be asked/);
+  assert.deepEqual(
+    asked.map(({ what }) => what).filter((what) => what.endsWith('/reset')),
+    [],
+  );
+  assert.match((await souk(...reset, '--yes')).out, /^✓ http:bank: its breaker is CLOSED\n$/);
+  answers[`GET ${BANK}`] = [bank({ state: 'OPEN' })];
+  assert.equal((await souk(...reset)).code, 0);
 });

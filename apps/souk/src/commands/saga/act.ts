@@ -5,9 +5,9 @@ import { confirmed } from '../../cli/confirm.ts';
 import { printable } from '../../drawing/line.ts';
 import { appErrors } from '../../errors.ts';
 import { followJob } from '../follow-job.ts';
+import { jsonArgument } from '../json-argument.ts';
 import { type Operator, operatorHelp, operatorOf, operatorOptions, reasonOf, text } from '../operator.ts';
 import { filterHelp, filterOf, filterOptions } from './filter.ts';
-import { jsonArgument } from './json-argument.ts';
 import { sagaTable } from './list.ts';
 
 interface ActionCommand {
@@ -141,7 +141,7 @@ function payloadOf(given: Given, { takes, verb }: ActionCommand, command: string
   if (takes === undefined) return {};
   const argument = text(given, takes);
   if (argument === undefined) throw appErrors.USAGE({ problem: `--${takes} is missing: ${verb} needs it`, command });
-  return { [takes]: jsonArgument(argument, takes, command) };
+  return { [takes]: jsonArgument(argument, `--${takes}`, command) };
 }
 
 const usageOf = ({ takes, takesForce }: ActionCommand): string =>
