@@ -1,10 +1,17 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import { type Policy, type PolicyDetails, PolicyDetailsSchema } from '@souk/contracts/admin/v1/resilience';
+import {
+  type Breaker,
+  Breaker_State as BreakerState,
+  type Policy,
+  type PolicyDetails,
+  PolicyDetailsSchema,
+} from '@souk/contracts/admin/v1/resilience';
 import type { Command, Given } from '../../cli/command.ts';
 import { confirmed } from '../../cli/confirm.ts';
 import type { Terminal } from '../../cli/terminal.ts';
 import { printable } from '../../drawing/line.ts';
 import { overrideWords, stateOf } from '../../drawing/policy-words.ts';
+import { span } from '../../drawing/span.ts';
 import { appErrors } from '../../errors.ts';
 import { decode, type Operator, operatorHelp, operatorOf, operatorOptions, reasonOf, text } from '../operator.ts';
 import { policyPath } from './policy-path.ts';
@@ -107,11 +114,17 @@ async function steer(
 function sayStanding({ policy, reports }: PolicyDetails, out: Terminal): void {
   if (policy === undefined) return;
   const { name, breaker } = policy;
-  const is = breaker === undefined ? 'it has no breaker' : `its breaker is ${stateOf(breaker)}`;
+  const is = breaker === undefined ? 'it has no breaker' : `its breaker is ${stateOf(breaker)}${nextOf(breaker)}`;
   out.say(`${out.green('✓')} ${printable(name)}: ${is}`);
   sayHeld(policy, out);
   if (reports.length > 0)
     out.say(out.dim(`  all instances hear of it within seconds: npx souk resilience show ${name}`));
+}
+
+/** What an open breaker waits for. */
+function nextOf({ state, openForSeconds }: Breaker): string {
+  if (state !== BreakerState.OPEN) return '';
+  return openForSeconds > 0 ? `, for ${span(openForSeconds * 1000)} more` : ', and the next call tries its target';
 }
 
 function sayHeld(policy: Policy | undefined, out: Terminal): void {
