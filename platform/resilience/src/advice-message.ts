@@ -1,5 +1,6 @@
 import { type BreakerReport, REPORTED_STATES } from './breaker-advice.ts';
-import { MAX_COMMAND_TTL_MS, MAX_NAME, MAX_TEXT, OPERATOR_ACTIONS, type OperatorCommand } from './operator-commands.ts';
+import { MAX_OVERRIDE_MS } from './breaker-operator.ts';
+import { MAX_NAME, MAX_TEXT, OPERATOR_ACTIONS, type OperatorCommand } from './operator-commands.ts';
 
 /** What travels between instances: plain data that survives JSON. */
 export type AdviceMessage =
@@ -45,7 +46,7 @@ function parse(message: Record<string, unknown>): AdviceMessage | undefined {
     const { action, version, owner, reason, remainingMs } = message;
     if (!isOneOf(OPERATOR_ACTIONS, action) || !isCount(version) || version === 0) return undefined;
     if (!isText(owner, MAX_TEXT) || !isText(reason, MAX_TEXT)) return undefined;
-    if (!isAmount(remainingMs, MAX_COMMAND_TTL_MS)) return undefined;
+    if (!isAmount(remainingMs, MAX_OVERRIDE_MS)) return undefined;
     return { kind, key, instance, action, version, owner, reason, remainingMs };
   }
   return undefined;

@@ -1,10 +1,13 @@
 import { resilienceErrors } from './errors.ts';
 
+/** One that is forgotten must not isolate a target for ever. Milliseconds. */
+export const MAX_OVERRIDE_MS = 7 * 24 * 3_600_000;
+
 /** Who wants a breaker open or closed whatever it sees, why, and for how long. Nobody may want it for ever. */
 export interface Override {
   readonly owner: string;
   readonly reason: string;
-  /** Above 0 and finite. */
+  /** Above 0, at most seven days. */
   readonly ttlMs: number;
 }
 
@@ -84,5 +87,6 @@ function check({ owner, reason, ttlMs }: Override): void {
   };
   if (!owner) refuse('owner', 'who wants it', owner);
   if (!reason) refuse('reason', 'why it is wanted', reason);
-  if (!(ttlMs > 0 && ttlMs < Number.POSITIVE_INFINITY)) refuse('ttlMs', 'milliseconds above 0 that end', ttlMs);
+  if (!(ttlMs > 0 && ttlMs <= MAX_OVERRIDE_MS))
+    refuse('ttlMs', `milliseconds above 0, at most ${MAX_OVERRIDE_MS}`, ttlMs);
 }

@@ -420,7 +420,7 @@ test('I8 where it does not enforce, neither the ramp nor the advice of others re
 
 test('I9 an override without owner, reason or end is refused, and changes nothing', () => {
   const { breaker, changes } = world();
-  for (const ttlMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
+  for (const ttlMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 8 * 24 * 3_600_000])
     assert.throws(() => breaker.isolate({ ...operator, ttlMs }, 0), { reason: 'RESILIENCE_BAD_OPTION' });
   assert.throws(() => breaker.isolate({ ...operator, owner: '' }, 0), { reason: 'RESILIENCE_BAD_OPTION' });
   assert.throws(() => breaker.forceClosed({ ...operator, reason: '' }, 0), { reason: 'RESILIENCE_BAD_OPTION' });

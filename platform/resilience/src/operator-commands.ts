@@ -1,3 +1,4 @@
+import { MAX_OVERRIDE_MS } from './breaker-operator.ts';
 import { resilienceErrors } from './errors.ts';
 
 /*
@@ -41,9 +42,6 @@ const isText = (value: unknown, max: number): boolean =>
   typeof value === 'string' && value.length > 0 && value.length <= max;
 const refusal = (option: string, want: string, got: unknown) =>
   resilienceErrors.BAD_OPTION({ option: `command.${option}`, want, got: String(got) });
-
-/** Every order ends: one that is forgotten must not isolate a target for ever. */
-export const MAX_COMMAND_TTL_MS = 7 * 24 * 3_600_000;
 
 const textOf = (command: OperatorCommand): string =>
   JSON.stringify([command.action, command.owner, command.reason, command.key]);
@@ -98,8 +96,8 @@ export function createOperatorCommands(maxKeys = 1_024): OperatorCommands {
       if (!isText(owner, MAX_TEXT)) throw refusal('owner', 'who orders it', owner);
       if (!isText(reason, MAX_TEXT)) throw refusal('reason', 'why it is ordered', reason);
       if (!OPERATOR_ACTIONS.includes(action)) throw refusal('action', OPERATOR_ACTIONS.join(', '), action);
-      if (!(ttlMs > 0 && ttlMs <= MAX_COMMAND_TTL_MS))
-        throw refusal('ttlMs', `above 0, at most ${MAX_COMMAND_TTL_MS}`, ttlMs);
+      if (!(ttlMs > 0 && ttlMs <= MAX_OVERRIDE_MS))
+        throw refusal('ttlMs', `above 0, at most ${MAX_OVERRIDE_MS}`, ttlMs);
       return { key, action, owner, reason, version: version + 1, untilMs: nowMs + ttlMs };
     },
     last: (key) => held.get(key),

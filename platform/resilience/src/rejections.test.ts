@@ -18,3 +18,11 @@ test('whoever is refused while probes are under way is asked to come back soon, 
   assert.equal(breaker.retryAfterMs(5100), 9900);
   assert.equal(afterMs(5100), 1000);
 });
+
+test('whoever is refused because an operator wants it is asked to come back soon: the operator may let go before the end', () => {
+  const breaker = createBreaker(resolveBreaker({}), { random: seededRandom(1) });
+  breaker.isolate({ owner: 'ann', reason: 'to see', ttlMs: 600_000 }, 0);
+  assert.equal(breaker.retryAfterMs(1000), 599_000);
+  const error = new Rejections('x', breaker).error('breaker_open', 'breaker_open', 1000);
+  assert.deepEqual(error.retry, { kind: 'later', afterMs: 10_000 });
+});

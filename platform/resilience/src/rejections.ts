@@ -9,6 +9,8 @@ const REUSE_MS = 50;
 const AFTER_MS = 100;
 /** How long to stay away at most while probes find out whether all is well: they seldom take as long as they may. */
 const PROBING_MS = 1000;
+/** The same while an operator holds it open, who may let go before the time that was said. */
+const HELD_MS = 10_000;
 
 /** Makes the errors of calls that were refused. Those of the same reason within 50 ms are one object: nobody may change it. */
 export class Rejections {
@@ -39,7 +41,8 @@ export class Rejections {
     const view = this.#breaker?.peek(nowMs);
     const state = (view?.state ?? 'OPEN').toLowerCase().replaceAll('_', ' ');
     const waitMs = this.#breaker?.retryAfterMs(nowMs) ?? AFTER_MS;
-    const afterMs = view?.state === 'HALF_OPEN' ? Math.min(waitMs, PROBING_MS) : waitMs;
+    const mostMs = view?.state === 'HALF_OPEN' ? PROBING_MS : view?.state === 'FORCED_OPEN' ? HELD_MS : waitMs;
+    const afterMs = Math.min(waitMs, mostMs);
     return resilienceErrors.BREAKER_OPEN({ policy, state }, { afterMs, cause: view?.lastCause });
   }
 }
