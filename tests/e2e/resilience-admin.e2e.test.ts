@@ -176,7 +176,7 @@ test('a change of a pattern is in force at once, holds back what it shall, and i
   );
   const refusedBefore = await count(PROVIDER, 'refused_rate_limited');
   const { id } = await order();
-  await eventually(async () => assert.ok((await count(PROVIDER, 'refused_rate_limited')) > refusedBefore));
+  await eventually(async () => assert.ok((await count(PROVIDER, 'refused_rate_limited')) > refusedBefore), 30_000);
 
   assert.match(await done('set', pattern, 'null', '--reason', 'they no longer do', '--yes'), /✓ taken back/);
   assert.deepEqual((await show(PROVIDER)).effective, before);

@@ -21,7 +21,8 @@ import { type ProbePermit, ProbeRound } from './probe-round.ts';
  * I1 Every change of state begins a generation; what began in another one changes nothing when it ends.
  * I2 A change goes from the state that was told last to another one, and is told once.
  * I3 At most `halfOpenPermits` probes run in a round, however many call at once.
- * I4 A round ends: by its verdict, or by its deadline. A permit that ends in time and without a verdict goes back.
+ * I4 A round ends: by its verdict, or by its deadline, and then well if probes have ended and all of them well. A permit that ends in time
+ *    and without a verdict goes back.
  * I5 What was refused, cancelled, throttled or ignored is neither success nor failure.
  * I6 The end of OPEN is fixed when it opens, whatever operators do meanwhile, and the wait grows with every round that fails.
  * I7 Who asks changes nothing: peek, retryAfterMs and snapshot take no permit and make no transition, of whatever instant they are asked.
@@ -270,7 +271,8 @@ class CircuitBreaker implements Breaker {
     const late = round.expire(nowMs);
     if (late !== undefined) this.#decide(late, nowMs, undefined);
     else if (round.isOver(nowMs)) {
-      if (this.#settings.onHalfOpenTimeout === 'closed') this.#close('the round of probes took too long', nowMs);
+      if (round.wentWell) this.#close('all probes went well', nowMs);
+      else if (this.#settings.onHalfOpenTimeout === 'closed') this.#close('the round of probes took too long', nowMs);
       else this.#open('the round of probes took too long', nowMs, undefined);
     }
     if (this.#state !== 'HALF_OPEN') return this.#state === 'CLOSED' ? this.tryAcquire(nowMs) : undefined;

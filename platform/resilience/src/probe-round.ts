@@ -61,6 +61,11 @@ export class ProbeRound {
     return nowMs >= this.#untilMs;
   }
 
+  /** Whether there were probes and all of them went well: fewer calls came than were to be let through, and that is no fault of the target. */
+  get wentWell(): boolean {
+    return this.#judged > 0 && this.#failures === 0 && this.#slow === 0 && this.#running.length === 0;
+  }
+
   /** Milliseconds until a probe may be let through at the latest. */
   waitMs(nowMs: number): number {
     return this.#available > 0 ? 0 : Math.max(0, this.#untilMs - nowMs);

@@ -109,7 +109,12 @@ export class ReferenceBreaker {
     }
     if (this.state === 'HALF_OPEN') {
       this.#expire(nowMs);
-      if (this.state === 'HALF_OPEN' && nowMs >= this.#roundUntil) this.#open(nowMs);
+      if (this.state === 'HALF_OPEN' && nowMs >= this.#roundUntil) {
+        const ended = this.#verdicts;
+        const isWell = ended.length > 0 && this.#probes.length === 0 && ended.every((one) => !one.failed && !one.slow);
+        if (isWell) this.#to('CLOSED', nowMs);
+        else this.#open(nowMs);
+      }
     }
     if (this.state === 'OPEN' || (this.state === 'HALF_OPEN' && this.#free === 0)) return undefined;
     const probe = this.state === 'HALF_OPEN';
