@@ -55,7 +55,7 @@ export const placeOrderSaga = saga<OrdersDeps, PlaceOrderInput>('place-order', 1
     kind: 'compensatable',
     timeoutMs: 15_000,
     // A provider that is away refuses at once: as many as there is time for, so that the deadline of the order decides and not their number.
-    retry: { attempts: 120, maxDelayMs: 10_000 },
+    retry: { attempts: 200, maxDelayMs: 10_000 },
     run: async (ctx, { sagaId, input }, deps) => {
       const { id } = await deps.calls.payments.authorizePayment(ctx, {
         orderId: sagaId,
