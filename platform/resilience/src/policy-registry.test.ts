@@ -44,6 +44,12 @@ test('rules are laid over the preset, the longer pattern last; null takes a laye
   });
 });
 
+test('a layer that is null in the rules of a kind is not there', () => {
+  const { registry } = world({ kinds: { call: { breaker: null, retry: null, bulkhead: { limit: 3 } } } });
+  const { breaker, bulkhead } = registry.policy('rpc:x.Y', 'call');
+  assert.deepEqual([breaker, bulkhead?.view(0).limit], [undefined, 3]);
+});
+
 test('Y2 what is set at run time wins, holds for policies to come, and can be taken back; what was learned stays', async () => {
   const { registry } = world({ kinds: { call: { breaker: { consecutive: 1 } } } });
   const one = registry.policy('rpc:a.X', 'call');

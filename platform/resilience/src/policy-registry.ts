@@ -7,7 +7,6 @@ import { resilienceErrors } from './errors.ts';
 import { resolveConfig } from './layer-builder.ts';
 import type { PolicyListener } from './listener.ts';
 import { createPolicy, type Policy, type PolicyFunctions } from './policy.ts';
-import type { PolicyConfig } from './policy-config.ts';
 import { type PolicyView, viewPolicy } from './policy-view.ts';
 import { type PolicyKind, PRESETS } from './presets.ts';
 import { createTimerWheel } from './timer-wheel.ts';
@@ -15,7 +14,7 @@ import { createTimerWheel } from './timer-wheel.ts';
 /** What settings say: a configuration for each kind, and changes for names that fit a pattern. */
 export interface PolicyRules {
   /** @default PRESETS */
-  readonly kinds?: Partial<Readonly<Record<PolicyKind, PolicyConfig>>>;
+  readonly kinds?: Partial<Readonly<Record<PolicyKind, PolicyChange>>>;
   /** By name, or by its beginning and a star: `rpc:payments/*`. The longer pattern wins. */
   readonly rules?: Readonly<Record<string, PolicyChange>>;
 }
@@ -78,9 +77,9 @@ export interface PolicyRegistry {
  * @throws RESILIENCE_BAD_OPTION
  */
 export function checkRules({ kinds = {}, rules = {} }: PolicyRules): void {
-  for (const config of Object.values(kinds)) resolveConfig(config);
+  for (const config of Object.values(kinds)) resolveConfig(mergeConfig({}, config));
   for (const change of Object.values(rules))
-    for (const config of Object.values({ ...PRESETS, ...kinds })) resolveConfig(mergeConfig(config, change));
+    for (const config of Object.values({ ...PRESETS, ...kinds })) resolveConfig(mergeConfig({}, config, change));
 }
 
 const IDLE_MS = 10 * 60_000;
@@ -108,6 +107,7 @@ export function createPolicyRegistry(init: PolicyRegistryInit): PolicyRegistry {
       .map(([, change]) => change);
   const configOf = (name: string, kind: PolicyKind, by = rules, set: ReadonlyMap<string, PolicyChange> = live) =>
     mergeConfig(
+      {},
       by.kinds?.[kind] ?? PRESETS[kind],
       ...fitting(Object.entries(by.rules ?? {}), name),
       ...fitting(set, name),
