@@ -85,8 +85,10 @@ export class RunningAttempt<T> implements Attempt, WheelEntry, Waiter {
   }
 
   start(nowMs: number): void {
-    const { throttle, limiter } = this.#call.layers;
-    if (throttle?.shouldReject(nowMs) && this.#isRefused('throttled', nowMs)) return;
+    const { throttle, limiter, breaker } = this.#call.layers;
+    // A breaker that probes finds out by itself when all is well, and sooner.
+    const isThrottling = throttle !== undefined && breaker?.isGuarding !== true;
+    if (isThrottling && throttle.shouldReject(nowMs) && this.#isRefused('throttled', nowMs)) return;
     if (limiter !== undefined) {
       const waitMs = limiter.reserve(nowMs, this.#call.cost, this.#call.layers.limiterWaitMs);
       if (waitMs < 0 && this.#isRefused('rate_limited', nowMs)) return;
@@ -270,7 +272,7 @@ export class RunningAttempt<T> implements Attempt, WheelEntry, Waiter {
       shedder?.done(outcome, nowMs - this.#startedMs, nowMs);
     }
     if (!this.#hasRun) return;
-    throttle?.onAnswer(!wasRefused(outcome, error), nowMs);
+    if (permit?.probe !== true) throttle?.onAnswer(!wasRefused(outcome, error), nowMs);
     if (latency !== undefined && outcome !== 'rejected') latency.record(nowMs - this.#startedMs, nowMs);
   }
 

@@ -80,6 +80,8 @@ export interface Breaker {
   settle(permit: BreakerPermit, outcome: Outcome, nowMs: number, error?: unknown): void;
   /** Milliseconds until a call may be let through; 0 when it may now. Changes nothing. */
   retryAfterMs(nowMs: number): number;
+  /** Whether it refuses calls, or lets through no more than probes; as of the last call. */
+  readonly isGuarding: boolean;
   /** Changes nothing, and takes no permit. */
   peek(nowMs: number): BreakerView;
   /** Keeps it open, until the owner releases it or the time is over. @throws RESILIENCE_BAD_OPTION without owner, reason or end. */

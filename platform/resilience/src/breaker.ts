@@ -134,6 +134,10 @@ class CircuitBreaker implements Breaker {
     if (why !== undefined) this.#trip(why, nowMs, error);
   }
 
+  get isGuarding(): boolean {
+    return this.#forced === 'FORCED_OPEN' || (this.#state !== 'CLOSED' && this.#isEnforced());
+  }
+
   retryAfterMs(givenMs: number): number {
     const nowMs = Math.max(givenMs, this.#latestMs);
     const state = this.#stateAt(nowMs);

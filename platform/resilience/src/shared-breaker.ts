@@ -81,6 +81,10 @@ export class AdvisedBreaker implements SharedBreaker {
     this.#inner.settle(permit, outcome, nowMs, error);
   }
 
+  get isGuarding(): boolean {
+    return this.#inner.isGuarding;
+  }
+
   retryAfterMs(nowMs: number): number {
     const ownMs = this.#inner.retryAfterMs(nowMs);
     if (ownMs > 0 || this.#lease === undefined || !this.#follower.isFollowing(nowMs)) return ownMs;

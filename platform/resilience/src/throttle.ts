@@ -8,7 +8,7 @@ import { atLeast, ratio } from './check-option.ts';
  * T1 While no more than one of K calls is refused nothing is dropped.
  * T2 What is dropped here counts as a request, so that a target that refuses is asked less and less; never less than `1 - maxShare`, for
  *    somebody has to find out that it is well again.
- * T3 What another layer of ours stopped counts nothing: the target was not asked. Otherwise a breaker that was open for a while would
+ * T3 What another layer of ours stopped, or let through to probe, counts nothing: the target was not asked, or not for its own sake. Otherwise a breaker that was open for a while would
  *    leave a throttle that refuses everything, and no call would ever show that the target is back.
  * T4 Time that goes back is no time: nothing that was counted lives longer for it.
  */

@@ -43,7 +43,7 @@ test('an order waits for minutes for a provider that is away and says so at once
   for (const outcome of ['unknown', 'failed'] as const) {
     const waited = await runPlaceOrder({ 'authorize-payment': Array(70).fill(outcome) });
     assert.equal(waited.status, 'COMPLETED', outcome);
-    const givenUp = await runPlaceOrder({ 'authorize-payment': Array(130).fill(outcome) });
+    const givenUp = await runPlaceOrder({ 'authorize-payment': Array(210).fill(outcome) });
     assert.equal(givenUp.status, 'COMPENSATED', outcome);
     checkEnd(givenUp, outcome);
   }

@@ -12,6 +12,8 @@ const BATCH = 20;
 /** Milliseconds after which it is a matter for a person. */
 const A_DAY_MS = 86_400_000;
 const TIME_PER_BATCH_MS = 30_000;
+/** How long they stay away at least: the sagas of the orders ask sooner, and thousands may wait. Milliseconds. */
+const SPARED_MS = 10_000;
 /** Those who were turned away together do not come back in the same moment. Milliseconds. */
 const SPREAD_MS = 2000;
 const WAITS_S = [0, 1, 2, 3].map((looks) => resolveAfterMs(looks) / 1000);
@@ -49,7 +51,7 @@ async function resumeUnlessSpared(ctx: Context, deps: PaymentsDeps, payment: Pay
     const afterMs = sparedForMs(thrown);
     if (afterMs === undefined) throw thrown;
     const { random, clock } = deps.runtime;
-    const at = new Date(clock.now() + afterMs + random.next() * SPREAD_MS);
+    const at = new Date(clock.now() + Math.max(SPARED_MS, afterMs) + random.next() * SPREAD_MS);
     await lookAt(deps.db.at(ctx), attempt.payment_id, attempt.purpose, at);
   }
 }
