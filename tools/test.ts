@@ -11,7 +11,7 @@ const { values, positionals } = parseArgs({
   options: {
     kind: { type: 'string', multiple: true, default: ['unit', 'int', 'e2e'] },
     name: { type: 'string', multiple: true, default: [] },
-    timeout: { type: 'string', default: '120' },
+    timeout: { type: 'string', default: '240' },
     workers: { type: 'string', default: String(Math.max(2, Math.min(8, availableParallelism()))) },
     slowest: { type: 'string', default: '0' },
     list: { type: 'boolean', default: false },

@@ -5,7 +5,7 @@ import { resilienceErrors } from './errors.ts';
 import type { Layers } from './layers.ts';
 import type { Outcome } from './outcome.ts';
 import { type Criticality, rankOf } from './priority.ts';
-import { nextDelay, type StoppedBy } from './retry.ts';
+import { mayRepeat, nextDelay, type StoppedBy } from './retry.ts';
 import type { WheelEntry } from './timer-wheel.ts';
 
 export type Work<T> = (attempt: Attempt) => T | PromiseLike<T>;
@@ -156,8 +156,7 @@ export class Call<T> implements WheelEntry, BackoffMemory {
   gotError(attempt: RunningAttempt<T>, error: unknown, outcome: Outcome, nowMs: number): void {
     if (this.#isDone) return;
     this.#leave(attempt);
-    const isFinal = outcome !== 'failure' && outcome !== 'throttled' && outcome !== 'rejected';
-    if (!isFinal) {
+    if (outcome === 'rejected' || mayRepeat(outcome, error)) {
       this.#failed(attempt, { outcome, error, answer: undefined }, nowMs);
       return;
     }

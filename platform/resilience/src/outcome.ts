@@ -5,7 +5,7 @@ import { type Code, isSoukError } from '@souk/kernel';
  *
  * | class | breaker | retry | adaptive limit |
  * |---|---|---|---|
- * | success | success | no | its latency counts |
+ * | success | success | if the server asks for it | its latency counts |
  * | failure | failure | if the call may be repeated | a drop; its latency does not count |
  * | throttled | neutral | after the time the server gave | a drop |
  * | cancelled | neutral, the permit goes back | no | neither |

@@ -33,7 +33,7 @@ export function nextDelay(
   nowMs: number,
 ): number | StoppedBy {
   const { outcome, error, attempt } = failed;
-  if (outcome !== 'failure' && outcome !== 'throttled') return 'outcome';
+  if (!mayRepeat(outcome, error)) return 'outcome';
   if (attempt >= settings.maxAttempts) return 'attempts';
   const kind = isSoukError(error) ? error.retry.kind : 'unknownOutcome';
   if (kind === 'never') return 'server';
@@ -49,6 +49,12 @@ export function nextDelay(
   if (failed.remainingMs < delay + failed.usualMs) return 'deadline';
   return budget === undefined || budget.tryTake(nowMs) ? delay : 'budget';
 }
+
+/** Whether a repeat can bring anything: a server at work may ask for one too, as when two requests with one key met. */
+export const mayRepeat = (outcome: Outcome, error: unknown): boolean =>
+  outcome === 'failure' ||
+  outcome === 'throttled' ||
+  (outcome === 'success' && isSoukError(error) && error.retry.kind === 'later');
 
 /** Milliseconds that the server asked to wait; negative: it wants no retry. */
 function askedDelay(error: unknown): number {
