@@ -46,7 +46,7 @@ export const resilienceSettings = {
     default: '500ms',
     min: '10ms',
     describe:
-      'When the process comes later than this to its work, the least important requests are refused. Lower: sooner, and also for pauses that pass by themselves.',
+      'When the process comes later than this to its work for two seconds in a row, the least important requests are refused. Lower: sooner, and also for pauses that pass by themselves.',
   }),
   share: choice(['auto', 'on', 'off'], {
     default: 'auto',

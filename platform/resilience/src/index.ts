@@ -26,7 +26,7 @@ export type {
 } from './breaker-types.ts';
 export type { CallInit, Result, Work } from './call.ts';
 export type { CoalesceOptions } from './coalesce.ts';
-export type { PolicyChange } from './config-merge.ts';
+export { fits, type PolicyChange } from './config-merge.ts';
 export type { DynamicOptions } from './dynamic.ts';
 export { resilienceErrors } from './errors.ts';
 export type { FallbackCall, FallbackOn, FallbackOptions } from './fallback.ts';

@@ -1,4 +1,5 @@
 import type { PolicyView } from '@souk/resilience';
+import { percent } from '../drawing/policy-words.ts';
 
 /** Shares from which a person should look. */
 const FAILING = 0.1;
@@ -6,8 +7,6 @@ const SLOW = 0.5;
 const THROTTLED = 0.01;
 /** Slots whose callers have gone, of all that are taken. */
 const ZOMBIES = 0.2;
-
-const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 /** What is not well with a policy, in words, the worst first; none when all is. */
 export function troublesOf({ breaker, bulkhead, shed, throttled, retryBudget, config }: PolicyView): string[] {

@@ -2,7 +2,7 @@ import { type MessageInitShape, toJson } from '@bufbuild/protobuf';
 import { type Value, ValueSchema } from '@bufbuild/protobuf/wkt';
 import type { PolicyDetailsSchema, ResilienceAdminService } from '@souk/contracts/admin/v1/resilience';
 import type { Context, Runtime } from '@souk/kernel';
-import type { BreakerSharing, PolicyChange, PolicyRegistry, PolicyView } from '@souk/resilience';
+import { type BreakerSharing, fits, type PolicyChange, type PolicyRegistry, type PolicyView } from '@souk/resilience';
 import type { Handlers } from '@souk/rpc';
 import { actorOf } from '@souk/service';
 import { appErrors } from '../errors.ts';
@@ -44,7 +44,7 @@ export function resilienceHandlers(init: {
     return {
       policy: policyMessage(view, clock),
       effective: structOf(effective),
-      changes: changes((pattern) => isMatch(pattern, name)),
+      changes: changes((pattern) => fits(pattern, name)),
       ...(shared && {
         reports: shared.reports.map(reportMessage),
         acknowledged: [...shared.acknowledged],
@@ -68,7 +68,7 @@ export function resilienceHandlers(init: {
       const { pattern, kind, troubled } = request;
       const wanted = policies
         .list()
-        .filter((one) => pattern === '' || isMatch(pattern, one.name))
+        .filter((one) => pattern === '' || fits(pattern, one.name))
         .filter((one) => kind === '' || one.kind === kind)
         .filter((one) => !troubled || troublesOf(one).length > 0);
       const source = {
@@ -142,10 +142,6 @@ function audit(
 ): void {
   ctx.log.info('an operator has changed a policy', { action, policy, actor: actorOf(ctx), why, ...more });
 }
-
-/** As patterns of changes are meant. */
-const isMatch = (pattern: string, name: string): boolean =>
-  pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
 
 /** @throws APP_CHANGE_INVALID */
 function changeOf(value: Value | undefined): PolicyChange | null {
