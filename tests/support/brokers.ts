@@ -3,7 +3,7 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,8 +19,8 @@ export interface Broker {
   stop(): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;
-  /** SIGSTOP, and on. */
-  freeze(frozen: boolean): void;
+  /** SIGSTOP, and on. Resolves when the last thread stands still. */
+  freeze(frozen: boolean): Promise<void>;
   /** Ends it and removes its data. */
   close(): Promise<void>;
 }
@@ -156,12 +156,24 @@ function createBroker(folder: string, port: number, program: Program, stop: Node
     },
     stop: () => end(stop),
     kill: () => end('SIGKILL'),
-    freeze: (frozen) => void running?.kill(frozen ? 'SIGSTOP' : 'SIGCONT'),
+    freeze: async (frozen) => {
+      running?.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
+      while (frozen && running?.pid !== undefined && !(await standsStill(running.pid))) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    },
     close: async () => {
       await end('SIGKILL');
       await held.release();
     },
   };
+}
+
+/** The signal is only on its way when `kill` returns; a server of many threads may answer meanwhile. */
+async function standsStill(pid: number): Promise<boolean> {
+  const tasks = `/proc/${pid}/task`;
+  const stats = await Promise.all((await readdir(tasks)).map((task) => readFile(join(tasks, task, 'stat'), 'utf8')));
+  return stats.every((stat) => stat.slice(stat.lastIndexOf(')') + 2).startsWith('T'));
 }
 
 function answers(port: number): Promise<boolean> {

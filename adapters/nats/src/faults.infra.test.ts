@@ -278,13 +278,29 @@ test('a server that freezes refuses nothing it has confirmed, and goes on', () =
     const only = bus();
     only.subscribe(hear((number) => void heard.push(number)));
     await only.start();
-    broker.freeze(true);
+    await broker.freeze(true);
     const event = envelope('k', 1);
     await assert.rejects(only.publish([event]), (error) => hasReason(error, 'MESSAGING_BUS_UNAVAILABLE'));
-    broker.freeze(false);
+    await broker.freeze(false);
     await only.publish([event, envelope('k', 2)]);
     await until('both', () => heard.includes(2));
     assert.deepEqual(heard, [1, 2]);
+  }));
+
+test('a bus whose server is frozen can be closed', () =>
+  inWorld(async ({ bus }) => {
+    const only = bus();
+    only.subscribe(hear(() => {}));
+    await only.start();
+    await broker.freeze(true);
+    try {
+      const begunMs = runtime.clock.monotonicMs();
+      await only.close();
+      const tookMs = runtime.clock.monotonicMs() - begunMs;
+      assert.ok(tookMs < 8000, `${tookMs} ms`);
+    } finally {
+      await broker.freeze(false);
+    }
   }));
 
 test('a server that its operator restarts loses nothing', () =>

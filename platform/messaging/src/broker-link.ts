@@ -7,7 +7,10 @@ import { messagingErrors } from './errors.ts';
 export interface BrokerSession {
   /** Resolves when the connection is gone, with why. */
   readonly ended: Promise<unknown>;
+  /** Hands over what is under way, and ends. With a server that does not answer it may never resolve. */
   close(): Promise<void>;
+  /** Ends it at once: `ended` resolves soon, whatever the server does. */
+  fail(why: unknown): void;
 }
 
 export interface BrokerLinkInit<TSession extends BrokerSession> {
@@ -21,6 +24,8 @@ export interface BrokerLinkInit<TSession extends BrokerSession> {
 
 /** `start` waits no longer for the first connection. */
 const START_MS = 5000;
+/** A server that has not let go of us by then is left behind. */
+const CLOSE_MS = 5000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 /** A connection that held so long begins the pauses anew. */
@@ -75,8 +80,18 @@ export class BrokerLink<TSession extends BrokerSession> {
   async close(): Promise<void> {
     if (!this.#closing.signal.aborted) this.#sinceMs = this.#init.runtime.clock.monotonicMs();
     this.#closing.abort();
-    await this.#session?.close();
+    if (this.#session !== undefined) await this.#end(this.#session);
     await this.#running;
+  }
+
+  async #end(session: TSession): Promise<void> {
+    const { bus, runtime, log } = this.#init;
+    const timer = runtime.timers.after(CLOSE_MS, () => {
+      log.warn('the broker did not answer the good-bye', { bus, waitedMs: CLOSE_MS });
+      session.fail(messagingErrors.BUS_UNAVAILABLE({ bus, why: 'it does not answer' }));
+    });
+    await Promise.race([session.close(), session.ended]);
+    timer.cancel();
   }
 
   async #run(): Promise<void> {
@@ -94,7 +109,7 @@ export class BrokerLink<TSession extends BrokerSession> {
         this.#turn(session);
         log.info('connected to the broker', { bus });
         this.#first.resolve();
-        if (signal.aborted) await session.close();
+        if (signal.aborted) await this.#end(session);
         const why = await session.ended;
         if (!signal.aborted) this.#lastError = describeFault(why ?? 'the server closed the connection');
       } catch (thrown) {
