@@ -21,3 +21,9 @@ export const signatureErrors = defineErrors('SIGNATURE', {
 export const pageTokenErrors = defineErrors('PAGE_TOKEN', {
   INVALID: { code: 'invalid_argument', text: 'the page token is not one of this list' },
 });
+
+export const callerTokenErrors = defineErrors('CALLER_TOKEN', {
+  INVALID: { code: 'unauthenticated', text: 'the caller token is not valid: processes of one system share one key' },
+  EXPIRED: { code: 'unauthenticated', text: 'the caller token has expired: compare the clocks of the machines' },
+  KEY_TOO_SHORT: { code: 'invalid_argument', text: 'the key of caller tokens needs at least {min} characters' },
+});

@@ -1,6 +1,7 @@
+export { type CallerTokens, type CallerTokensInit, createCallerTokens } from './caller-tokens.ts';
 export { canonicalJson } from './canonical-json.ts';
 export { constantTimeEqual, randomToken, sha256 } from './digest.ts';
-export { pageTokenErrors, passwordErrors, signatureErrors, tokenErrors } from './errors.ts';
+export { callerTokenErrors, pageTokenErrors, passwordErrors, signatureErrors, tokenErrors } from './errors.ts';
 export { createPageTokens, type PagePosition, type PageTokens } from './page-tokens.ts';
 export type { PasswordCost } from './password-hash.ts';
 export { createPasswords, type PasswordOptions, type Passwords } from './passwords.ts';
