@@ -30,7 +30,7 @@ export interface RabbitmqBroker extends Broker {
   evaluate(module: string, name: string, args: string): Promise<string>;
 }
 
-interface Program {
+export interface Program {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Record<string, string>;
@@ -113,7 +113,19 @@ export async function rabbitmqBroker(): Promise<RabbitmqBroker> {
   };
 }
 
-function createBroker(folder: string, port: number, program: Program, stop: NodeJS.Signals, helper?: Program): Broker {
+/**
+ * A program that listens on a port of this machine, and all its needs in a folder.
+ *
+ * @param stop What its operator would send.
+ * @param helper Runs beside it, from its first start on.
+ */
+export function createBroker(
+  folder: string,
+  port: number,
+  program: Program,
+  stop: NodeJS.Signals,
+  helper?: Program,
+): Broker {
   const held = leash(folder);
   let helping: ChildProcess | undefined;
   let running: ChildProcess | undefined;

@@ -1,4 +1,4 @@
-// Finds the outside servers that suites of adapters run against, and fetches what is missing as packages of Debian. The packages are
+// Finds the outside programs that suites of adapters run against, and fetches what is missing as packages of Debian. The packages are
 // unpacked into a cache folder and never installed: nothing of the machine changes, no service starts, and no rights are needed.
 
 import { execFileSync } from 'node:child_process';
@@ -8,22 +8,31 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 export interface Servers {
-  /** The program. */
+  /** The program, as all others that are not said to be something else. */
   readonly nats: string;
   /** Folder that holds `erts-*`. */
   readonly erlang: string;
   /** Folder that holds `plugins`. */
   readonly rabbitmq: string;
+  readonly etcd: string;
+  readonly prometheus: string;
+  readonly dig: string;
+  readonly haproxy: string;
 }
 
 interface Product {
   readonly name: string;
   readonly packages: readonly string[];
-  readonly isThere: (found: Partial<Servers>) => boolean;
+  /** Libraries that the machine does not have are fetched too. */
+  readonly withLibraries?: boolean;
+  /** What of it is under a root; `/` is the machine itself. */
+  readonly find: (root: string) => Partial<Servers> | undefined;
+  /** Runs it once, so that a missing library is found out about here, where it can be said plainly. */
+  readonly tryIt: (found: Partial<Servers>) => void;
 }
 
 const products: readonly Product[] = [
-  { name: 'NATS', packages: ['nats-server'], isThere: ({ nats }) => nats !== undefined },
+  program('NATS', 'nats', 'nats-server', ['nats-server'], '--version'),
   {
     name: 'RabbitMQ',
     packages: [
@@ -32,34 +41,54 @@ const products: readonly Product[] = [
         .split(' ')
         .map((part) => `erlang-${part}`),
     ],
-    isThere: ({ erlang, rabbitmq }) => erlang !== undefined && rabbitmq !== undefined,
+    // One root for both: RabbitMQ wants the Erlang it was packaged for.
+    find: (root) => {
+      const rabbitmq = globSync(join(root, 'usr/lib/rabbitmq/lib/rabbitmq_server-*')).sort().at(-1);
+      const erlang = join(root, 'usr/lib/erlang');
+      const isThere = rabbitmq !== undefined && globSync(join(erlang, 'erts-*/bin/erlexec')).length > 0;
+      return isThere && existsSync(join(rabbitmq, 'plugins')) ? { erlang, rabbitmq } : undefined;
+    },
+    tryIt: ({ erlang = '' }) => {
+      const erlexec = globSync(join(erlang, 'erts-*/bin/erlexec'))[0] as string;
+      run(erlexec, ['-noshell', '-eval', 'ok = crypto:start(), halt().'], erlangEnvironment(erlang));
+    },
   },
+  program('etcd', 'etcd', 'etcd', ['etcd-server'], '--version'),
+  program('Prometheus', 'prometheus', 'prometheus', ['prometheus'], '--version'),
+  { ...program('dig', 'dig', 'dig', ['bind9-dnsutils'], '-v'), withLibraries: true },
+  { ...program('HAProxy', 'haproxy', 'haproxy', ['haproxy'], '-v'), withLibraries: true },
 ];
+
+/** A product that is a single program. */
+function program(
+  name: string,
+  key: keyof Servers,
+  file: string,
+  packages: readonly string[],
+  version: string,
+): Product {
+  return {
+    name,
+    packages,
+    find: (root) => {
+      const folders = ['usr/bin', 'usr/sbin'].map((folder) => join(root, folder));
+      const searched = root === '/' ? [...searchPath(), ...folders] : folders;
+      const found = searched.map((folder) => join(folder, file)).find((path) => existsSync(path));
+      return found === undefined ? undefined : { [key]: found };
+    },
+    tryIt: (found) => run(found[key] as string, [version], libraryEnvironment(found[key] as string)),
+  };
+}
+
+const searchPath = (): string[] => (process.env.PATH ?? '').split(':').filter((folder) => folder !== '');
 
 const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'souk', 'infra');
 
 /** What there is, on the machine or in the cache. */
 export function findServers(): Partial<Servers> {
   const roots = ['/', ...globSync(join(cacheFolder(), 'root-*'))];
-  const path = (process.env.PATH ?? '').split(':').filter((folder) => folder !== '');
-  const nats = [...path, ...roots.map((root) => join(root, 'usr/sbin'))].map((folder) => join(folder, 'nats-server'));
-  const first = (paths: readonly string[]) => paths.find((found) => existsSync(found));
-  const natsFound = first(nats);
-  // One root for both: RabbitMQ wants the Erlang it was packaged for.
-  const root = roots.find(
-    (one) =>
-      globSync(join(one, 'usr/lib/erlang/erts-*/bin/erlexec')).length > 0 &&
-      globSync(join(one, 'usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins')).length > 0,
-  );
-  return {
-    ...(natsFound === undefined ? {} : { nats: natsFound }),
-    ...(root === undefined
-      ? {}
-      : {
-          erlang: join(root, 'usr/lib/erlang'),
-          rabbitmq: globSync(join(root, 'usr/lib/rabbitmq/lib/rabbitmq_server-*')).sort().at(-1) as string,
-        }),
-  };
+  const found = products.map(({ find }) => roots.map(find).find((one) => one !== undefined));
+  return Object.assign({}, ...found);
 }
 
 /**
@@ -69,45 +98,32 @@ export function findServers(): Partial<Servers> {
  * @throws an Error whose text says what is missing and how to get it
  */
 export function installServers(say: (line: string) => void): Servers {
-  const missing = products.filter(({ isThere }) => !isThere(findServers()));
-  for (const product of missing) fetch(product, say);
-  const found = findServers();
-  const left = products.filter(({ isThere }) => !isThere(found));
-  if (left.length > 0) throw new Error(`${left.map(({ name }) => name).join(' and ')} not found after unpacking`);
-  return found as Servers;
+  const roots = ['/', ...globSync(join(cacheFolder(), 'root-*'))];
+  const missing = products.filter(({ find }) => !roots.some((root) => find(root) !== undefined));
+  if (missing.length > 0) fetchAll(missing, say);
+  return findServers() as Servers;
 }
 
-function fetch({ name, packages }: Product, say: (line: string) => void): void {
+function fetchAll(missing: readonly Product[], say: (line: string) => void): void {
   const cache = cacheFolder();
-  const byHand = `install it yourself (Debian: ${packages.slice(0, 2).join(' ')}) and run this again`;
+  const names = missing.map(({ name }) => name).join(', ');
+  const byHand = `install it yourself (Debian: ${missing.map(({ packages }) => packages.slice(0, 2).join(' ')).join(' ')}) and run this again`;
   if (!existsSync('/usr/bin/apt-get') || !existsSync('/usr/bin/dpkg-deb')) {
-    throw new Error(`${name} is not on this machine, and only Debian's packages can be fetched here: ${byHand}`);
+    throw new Error(`not on this machine, and only Debian's packages can be fetched here: ${names}; ${byHand}`);
   }
-  say(`${name} is not on this machine: fetching ${packages.length} package(s) of Debian into ${cache}`);
+  say(`not on this machine, fetching packages of Debian into ${cache}: ${names}`);
   say('  (unpacked there, not installed; delete the folder to undo it)');
   mkdirSync(cache, { recursive: true });
   const work = mkdtempSync(join(cache, 'work-'));
+  let name = names;
   try {
-    for (const folder of ['lists/partial', 'archives/partial', 'debs', 'tree']) {
-      mkdirSync(join(work, folder), { recursive: true });
+    for (const folder of ['lists/partial', 'archives/partial']) mkdirSync(join(work, folder), { recursive: true });
+    apt(work, work, 'update');
+    for (const product of missing) {
+      name = product.name;
+      fetch(product, work);
+      say(`  ${name} is there`);
     }
-    // With lists of its own, apt-get needs no rights.
-    const own = [`Dir::State::Lists=${work}/lists`, `Dir::Cache=${work}`, 'Debug::NoLocking=1'];
-    if (process.getuid?.() === 0) own.push('APT::Sandbox::User=root');
-    const apt = (...words: string[]) =>
-      execFileSync('apt-get', ['-qq', ...own.flatMap((one) => ['-o', one]), ...words], {
-        cwd: join(work, 'debs'),
-        stdio: ['ignore', 'ignore', 'pipe'],
-        timeout: 120_000,
-      });
-    apt('update');
-    apt('download', ...packages);
-    for (const deb of readdirSync(join(work, 'debs'))) {
-      execFileSync('dpkg-deb', ['-x', join(work, 'debs', deb), join(work, 'tree')], { timeout: 60_000 });
-    }
-    tryIt(name, join(work, 'tree'));
-    renameSync(join(work, 'tree'), join(cache, `root-${name.toLowerCase()}-${work.slice(-6)}`));
-    say(`  ${name} is there`);
   } catch (error) {
     const stderr = (error as { stderr?: Buffer }).stderr?.toString().trim();
     throw new Error(`${name} could not be fetched: ${stderr || (error as Error).message}\n${byHand}`, { cause: error });
@@ -116,18 +132,48 @@ function fetch({ name, packages }: Product, say: (line: string) => void): void {
   }
 }
 
-/** Finds out about missing libraries here, where it can be said plainly. */
-function tryIt(name: string, root: string): void {
-  if (name === 'NATS') {
-    execFileSync(join(root, 'usr/sbin/nats-server'), ['--version'], { timeout: 10_000, stdio: 'pipe' });
-    return;
+function fetch({ name, packages, withLibraries, find, tryIt }: Product, work: string): void {
+  const [debs, tree] = [join(work, 'debs'), join(work, 'tree')];
+  for (const folder of [debs, tree]) {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
   }
-  const erlang = join(root, 'usr/lib/erlang');
-  execFileSync(
-    globSync(join(erlang, 'erts-*/bin/erlexec'))[0] as string,
-    ['-noshell', '-eval', 'ok = crypto:start(), halt().'],
-    { env: erlangEnvironment(erlang), timeout: 30_000, stdio: 'pipe' },
-  );
+  if (withLibraries) {
+    const archives = `Dir::Cache::Archives=${debs}`;
+    mkdirSync(join(debs, 'partial'));
+    apt(work, debs, '-o', archives, 'install', '--download-only', '--no-install-recommends', ...packages);
+  } else {
+    apt(work, debs, 'download', ...packages);
+  }
+  for (const deb of readdirSync(debs).filter((file) => file.endsWith('.deb'))) {
+    run('dpkg-deb', ['-x', join(debs, deb), tree]);
+  }
+  const found = find(tree);
+  if (found === undefined) throw new Error('it is not in its packages');
+  tryIt(found);
+  renameSync(tree, join(cacheFolder(), `root-${name.toLowerCase()}-${work.slice(-6)}`));
+}
+
+/** With lists and locks of its own, apt-get needs no rights. */
+function apt(work: string, cwd: string, ...words: string[]): void {
+  const own = [`Dir::State::Lists=${work}/lists`, `Dir::Cache=${work}`, 'Debug::NoLocking=1'];
+  if (process.getuid?.() === 0) own.push('APT::Sandbox::User=root');
+  const args = ['-qq', ...own.flatMap((one) => ['-o', one]), ...words];
+  execFileSync('apt-get', args, { cwd, stdio: ['ignore', 'ignore', 'pipe'], timeout: 120_000 });
+}
+
+const run = (command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): void =>
+  void execFileSync(command, args, { env, timeout: 60_000, stdio: 'pipe' });
+
+/** What a program of the cache needs to find the libraries that were unpacked beside it. */
+export function libraryEnvironment(path: string): Record<string, string> {
+  const root = /^.*\/(?:root-[^/]+|work-[^/]+\/tree)(?=\/)/.exec(path)?.[0];
+  const folders = root === undefined ? [] : globSync(join(root, '{usr/lib,lib}/*-linux-gnu*'));
+  return {
+    PATH: process.env.PATH ?? '',
+    HOME: process.env.HOME ?? '/',
+    ...(folders.length === 0 ? {} : { LD_LIBRARY_PATH: folders.join(':') }),
+  };
 }
 
 /** Erlang's own start script holds a fixed path; these variables stand in for it. */

@@ -5,8 +5,8 @@ import { installServers } from './infra-servers.ts';
 
 const say = (line: string) => console.log(`test:infra: ${line}`);
 try {
-  const { nats, rabbitmq } = installServers(say);
-  say(`with ${nats} and ${rabbitmq}`);
+  const found = installServers(say);
+  say(`with ${Object.values(found).join(', ')}`);
 } catch (error) {
   console.error(`test:infra: ${(error as Error).message}`);
   process.exitCode = 1;
