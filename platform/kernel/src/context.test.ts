@@ -183,3 +183,10 @@ test('cancellation is the signal of whoever can give up, and no timer stands beh
   assert.equal(cancellation?.aborted, true);
   assert.throws(() => child.throwIfDone(), { reason: 'SOUK_CANCELED' });
 });
+
+test('what a caller wishes of the choice of instances goes along', () => {
+  const routing = { version: '2.0.0', affinity: 'anna' };
+  const ctx = rootContext({ runtime: virtualRuntime(), routing });
+  assert.equal(ctx.with({ timeoutMs: 5 }).routing, routing);
+  assert.equal(ctx.with({ routing: { version: '1.0.0' } }).routing?.version, '1.0.0');
+});

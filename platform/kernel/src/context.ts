@@ -15,6 +15,14 @@ export interface Caller {
   readonly service?: string | undefined;
 }
 
+/** What a caller wishes of the choice of instances. Goes along with every further call. */
+export interface Routing {
+  /** Version of the instances to ask, where there are any: as a tester wants it. */
+  readonly version?: string | undefined;
+  /** Calls with the same key are served by the same instance, where that is balanced by key. */
+  readonly affinity?: string | undefined;
+}
+
 export const ANONYMOUS: Caller = Object.freeze({ roles: Object.freeze([]) });
 
 /**
@@ -37,6 +45,7 @@ export interface Context {
   readonly log: Logger;
   /** The caller's promise: the same key means the same operation, whatever the attempt. */
   readonly idempotencyKey: string | undefined;
+  readonly routing: Routing | undefined;
   /** Milliseconds left until the deadline; at least 0; `Infinity` without one. */
   remainingMs(): number;
   /** @throws SOUK_CANCELED or SOUK_DEADLINE_EXCEEDED when the call is over */
@@ -57,6 +66,7 @@ export interface ContextChange {
   readonly log?: Logger | undefined;
   /** `null` removes the parent's key. */
   readonly idempotencyKey?: string | null | undefined;
+  readonly routing?: Routing | undefined;
 }
 
 export interface RootContextInit extends ContextChange {
@@ -65,13 +75,7 @@ export interface RootContextInit extends ContextChange {
 
 /** A context with no parent: for an incoming call, a timer, a message, a test. */
 export function rootContext(init: RootContextInit): Context {
-  const { runtime } = init;
-  return new CallContext(runtime, undefined, {
-    ...init,
-    trace: init.trace ?? newTrace(runtime, true),
-    caller: init.caller ?? ANONYMOUS,
-    log: init.log ?? silentLogger,
-  });
+  return new CallContext(init.runtime, undefined, init);
 }
 
 class CallContext implements Context {
@@ -79,6 +83,7 @@ class CallContext implements Context {
   readonly trace: TraceContext;
   readonly caller: Caller;
   readonly idempotencyKey: string | undefined;
+  readonly routing: Routing | undefined;
   readonly #runtime: Runtime;
   readonly #parent: CallContext | undefined;
   readonly #outer: AbortSignal | undefined;
@@ -99,11 +104,12 @@ class CallContext implements Context {
     this.deadlineMs = Math.min(parent?.deadlineMs ?? Number.POSITIVE_INFINITY, deadline(runtime, change.timeoutMs));
     const limited = this.deadlineMs !== Number.POSITIVE_INFINITY;
     this.endable = limited || change.signal !== undefined || (parent?.endable ?? false);
-    this.trace = (change.trace ?? parent?.trace) as TraceContext;
+    this.trace = change.trace ?? parent?.trace ?? newTrace(runtime, true);
     this.caller = change.caller ?? parent?.caller ?? ANONYMOUS;
     this.givenLog = change.log ?? parent?.givenLog ?? silentLogger;
     this.idempotencyKey =
       change.idempotencyKey === null ? undefined : (change.idempotencyKey ?? parent?.idempotencyKey);
+    this.routing = change.routing ?? parent?.routing;
   }
 
   get log(): Logger {

@@ -7,6 +7,7 @@ export {
   type Context,
   type ContextChange,
   type RootContextInit,
+  type Routing,
   rootContext,
 } from './context.ts';
 export {

@@ -189,6 +189,6 @@ test('nothing is left behind by calls that are over', async () => {
   const { client, runtime } = setUp();
   using ctx = rootContext({ runtime, timeoutMs: 1000 });
   for (let index = 0; index < 20; index++) await client.getOrder(ctx, { id: 'o' });
-  // Of the context itself, which is not over.
-  assert.ok(runtime.pendingTimers <= 1, String(runtime.pendingTimers));
+  // One of the client's policies and one of the router, whatever the number of calls.
+  assert.ok(runtime.pendingTimers <= 2, String(runtime.pendingTimers));
 });

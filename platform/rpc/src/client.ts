@@ -10,13 +10,13 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf';
-import { type Context, fromUnknown, kernelErrors, type Runtime } from '@souk/kernel';
+import { type Caller, type Context, fromUnknown, kernelErrors, type Runtime } from '@souk/kernel';
 import { type Attempt, createPolicyRegistry, type PolicyRegistry } from '@souk/resilience';
 import { methodRules } from '@souk/schema';
 import type { Span, Telemetry } from '@souk/telemetry';
 import { createCallMetrics } from './call-metrics.ts';
 import { rpcErrors } from './errors.ts';
-import type { Transport } from './wire.ts';
+import { AFFINITY_HEADER, type Transport, VERSION_HEADER } from './wire.ts';
 
 export interface CallOptions {
   /** Milliseconds this call may take; never longer than the context's deadline. */
@@ -43,6 +43,7 @@ export interface ClientOptions {
   readonly policies?: PolicyRegistry;
 }
 
+const NO_OPTIONS: CallOptions = Object.freeze({});
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -88,45 +89,54 @@ function clientMethod(
   const policy = options.policies.policy(policyName(service, desc), 'call');
   const defaultTimeoutMs = rules.timeoutMs ?? options.defaultTimeoutMs ?? DEFAULT_TIMEOUT_MS;
 
-  const send = async (ctx: Context, span: Span | undefined, request: Message, call: CallOptions): Promise<Message> => {
+  const send = (
+    ctx: Context,
+    span: Span | undefined,
+    request: Message,
+    call: CallOptions,
+    startedMs: number,
+  ): Promise<Message> => {
     const trace = span?.trace ?? ctx.trace;
     const key = call.idempotencyKey ?? ctx.idempotencyKey;
-    const headers = key === undefined ? NO_HEADERS : { 'idempotency-key': key };
-    const { userId, roles, service: onBehalf } = ctx.caller;
-    const caller = { userId, roles, service: options.callerService ?? onBehalf };
+    const headers = headersOf(ctx, key);
+    const caller = callerOf(ctx, options.callerService);
     // The transport keeps the deadline, so it need not hear of it from the context.
     const signal = ctx.cancellation;
     const body = encode(desc, method, request);
-    const deadlineMs = runtime.clock.monotonicMs() + Math.min(call.timeoutMs ?? defaultTimeoutMs, ctx.remainingMs());
+    const deadlineMs = Math.min(startedMs + (call.timeoutMs ?? defaultTimeoutMs), ctx.deadlineMs);
     const idempotent = rules.noSideEffects || rules.idempotency === 'natural' || (rules.idempotency === 'key' && !!key);
-    const attempt = async ({ number, delaysMs }: Attempt): Promise<Message> => {
-      ctx.throwIfDone();
-      const timeoutMs = deadlineMs - runtime.clock.monotonicMs();
+    const tried = new Set<string>();
+    const hedged = policy.effective.hedge !== undefined;
+    const attempt = async (each: Attempt): Promise<Message> => {
+      const timeoutMs = each.remainingMs();
       if (timeoutMs <= 0) throw kernelErrors.DEADLINE_EXCEEDED();
+      const { number } = each;
       if (number > 1)
-        span?.event('attempt', { 'souk.attempt': number, 'souk.delay_ms': Math.round(delaysMs.at(-1) ?? 0) });
-      const sent = {
+        span?.event('attempt', { 'souk.attempt': number, 'souk.delay_ms': Math.round(each.delaysMs.at(-1) ?? 0) });
+      const response = await transport.send({
         method,
         headers: number > 1 ? { ...headers, 'x-souk-attempt': String(number) } : headers,
         codec: 'proto',
         body,
         timeoutMs,
-        signal,
+        // The slower of two attempts is called off by its own signal.
+        signal: hedged ? each.signal : signal,
         trace,
         caller,
-      } as const;
-      const response = await transport.send(sent);
+        repeatable: idempotent,
+        tried,
+      });
       return decode(desc, service.typeName, response.body);
     };
     return policy.run(attempt, { signal, deadlineMs, idempotent, criticality: rules.criticality });
   };
 
-  return async (ctx, request, call = {}) => {
+  return async (ctx, request, call = NO_OPTIONS) => {
     const startedMs = runtime.clock.monotonicMs();
     const span = ctx.trace.sampled ? telemetry.tracer.start(ctx, method, { kind: 'client' }) : undefined;
     let code = 'ok';
     try {
-      return await send(ctx, span, create(desc.input, request), call);
+      return await send(ctx, span, create(desc.input, request), call, startedMs);
     } catch (thrown) {
       const error = fromUnknown(thrown);
       code = error.code;
@@ -137,6 +147,20 @@ function clientMethod(
       span?.end();
     }
   };
+}
+
+function headersOf({ routing }: Context, key: string | undefined): Readonly<Record<string, string>> {
+  if (key === undefined && routing === undefined) return NO_HEADERS;
+  const headers: Record<string, string> = {};
+  if (key !== undefined) headers['idempotency-key'] = key;
+  if (routing?.version !== undefined) headers[VERSION_HEADER] = routing.version;
+  if (routing?.affinity !== undefined) headers[AFFINITY_HEADER] = routing.affinity;
+  return headers;
+}
+
+function callerOf({ caller }: Context, service: string | undefined): Caller {
+  if (service === undefined || service === caller.service) return caller;
+  return { userId: caller.userId, roles: caller.roles, service };
 }
 
 function encode(desc: DescMethodUnary, method: string, request: Message): Uint8Array {
