@@ -92,17 +92,20 @@ function writeData(out: Output, record: ResourceRecord): void {
       const bytes = addressBytes(record.address);
       if (bytes?.length !== (record.type === 'A' ? 4 : 16))
         throw dnsErrors.UNWRITABLE({ what: `an address that is no ${record.type}` });
-      return out.raw(bytes);
+      out.raw(bytes);
+      return;
     }
     case 'NS':
     case 'CNAME':
     case 'PTR':
-      return out.name(record.target, true);
+      out.name(record.target, true);
+      return;
     case 'SRV':
       out.uint16(record.priority);
       out.uint16(record.weight);
       out.uint16(record.port);
-      return out.name(record.target, false);
+      out.name(record.target, false);
+      return;
     case 'TXT':
       for (const text of record.strings) {
         if (text.length > 255) throw dnsErrors.UNWRITABLE({ what: 'a text above 255 bytes' });
@@ -117,9 +120,11 @@ function writeData(out: Output, record: ResourceRecord): void {
       out.uint32(record.refresh);
       out.uint32(record.retry);
       out.uint32(record.expire);
-      return out.uint32(record.minimum);
+      out.uint32(record.minimum);
+      return;
     case 'OTHER':
-      return out.raw(record.data);
+      out.raw(record.data);
+      return;
   }
 }
 
@@ -200,6 +205,6 @@ function createOutput(maxBytes: number): Output {
       write();
       if (!full) bytes.writeUInt16BE(at - start - 2, start);
     },
-    take: () => Uint8Array.prototype.slice.call(bytes, 0, at),
+    take: () => new Uint8Array(bytes.subarray(0, at)),
   };
 }
