@@ -26,7 +26,10 @@ export interface Registration {
   readonly weight: number;
   readonly tags: readonly string[];
   readonly meta: Readonly<Record<string, string>>;
-  /** One run of the process: tells it from the one before under the same id. */
+  /**
+   * One run of the process: tells it from the one before under the same id. The later run has the greater one, compared as text, as
+   * `runtime.ids.uuid()` gives them: of two that claim an id it is the one that counts.
+   */
   readonly incarnation: string;
 }
 

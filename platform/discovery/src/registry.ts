@@ -20,9 +20,17 @@ export interface RegistryHealth {
 
 /** An instance that is registered, and stays so until it says good-bye or is not heard of any more. */
 export interface Registered {
-  /** Tells the others what it can do from now on. Resolves when the registry has it. */
+  /**
+   * Tells the others what it can do from now on. Resolves when the registry has it, or after a few seconds when it is out of reach: then
+   * it is told as soon as it can be. Has no effect once a later run of the same id has registered.
+   *
+   * @throws DISCOVERY_REGISTRATION_REFUSED for conditions that contradict each other
+   */
   update(conditions: Conditions): Promise<void>;
-  /** Takes it out. After it nothing of this object has an effect. A registry that is out of reach finds out by itself. */
+  /**
+   * Takes it out. After it nothing of this object has an effect. A registry that is out of reach finds out by itself: nobody waits for it
+   * longer than a few seconds.
+   */
   deregister(): Promise<void>;
 }
 
