@@ -1,7 +1,7 @@
 import type { Message } from '@bufbuild/protobuf';
 import type { Caller } from '@souk/kernel';
 import { rpcErrors } from './errors.ts';
-import type { RoutedMethod } from './routed-method.ts';
+import type { ServedMethod } from './routed-method.ts';
 
 const ADMIN = 'admin';
 
@@ -10,7 +10,7 @@ const ADMIN = 'admin';
  * Services may call everything; what they do for a user, they have checked.
  * @throws RPC_UNAUTHENTICATED, RPC_PERMISSION_DENIED
  */
-export function admit(method: RoutedMethod, caller: Caller): void {
+export function admit(method: ServedMethod, caller: Caller): void {
   const { access } = method.rules;
   if (access === 'public' || caller.service !== undefined) return;
   if (caller.userId === undefined) throw rpcErrors.UNAUTHENTICATED();
@@ -23,7 +23,7 @@ export function admit(method: RoutedMethod, caller: Caller): void {
  * Refuses a user who asks for what is another user's. An empty owner means the caller.
  * @throws RPC_PERMISSION_DENIED
  */
-export function admitOwner(method: RoutedMethod, caller: Caller, request: Message): void {
+export function admitOwner(method: ServedMethod, caller: Caller, request: Message): void {
   const { ownerField } = method;
   if (ownerField === undefined || caller.service !== undefined) return;
   const owner = (request as unknown as Record<string, unknown>)[ownerField];

@@ -17,7 +17,7 @@ export function createAdmission(policies: PolicyRegistry | undefined): Admission
   const waiting = policies.policy('server:waiting', 'waiting');
   return (target, call) => {
     if (target.criticality === undefined) return target.handle(call);
-    const policy = isWaiting(call.headers) ? waiting : working;
+    const policy = target.waits === true || isWaiting(call.headers) ? waiting : working;
     const criticality = criticalityOf(target.criticality, call.headers);
     return policy.run(() => target.handle(call), {
       signal: call.signal,

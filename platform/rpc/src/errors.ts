@@ -2,7 +2,19 @@ import { defineErrors } from '@souk/kernel';
 
 export const rpcErrors = defineErrors('RPC', {
   UNKNOWN_METHOD: { code: 'unimplemented', text: 'there is no such method here' },
-  NOT_UNARY: { code: 'unimplemented', text: '{method} is a stream; only single calls are served here' },
+  ONE_MESSAGE: { code: 'unimplemented', text: '{method} takes exactly one message, not {found}' },
+  NO_STREAMS: { code: 'unimplemented', text: 'the way to {service} carries single calls only, no streams' },
+  STREAM_IDLE: {
+    code: 'deadline_exceeded',
+    text: 'the stream was ended: its caller neither sent what was waited for nor took what was there for {ms} ms',
+    retry: 'later',
+  },
+  TOO_MANY_CALLS: {
+    code: 'resource_exhausted',
+    text: '{limit} calls of {method} are at work, as many as there may be',
+    retry: 'later',
+  },
+  DRAINING: { code: 'unavailable', text: 'this instance is stopping; open the stream again', retry: 'later' },
   NO_HANDLER: { code: 'internal', text: '{method} has no handler' },
   SERVED_TWICE: { code: 'internal', text: '{method} is served twice' },
   BAD_ROUTE: { code: 'internal', text: '{method}: the path {path} cannot be served: {why}' },

@@ -28,6 +28,16 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Uint8
   });
 }
 
+/** A body as it comes, no faster than it is taken. @throws SOUK_CANCELED when the client is gone before its end */
+export async function* bodyChunks(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  try {
+    // The connection outlives the body: replies are still to be written.
+    yield* request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    throw kernelErrors.CANCELED({}, { cause });
+  }
+}
+
 /** @throws RPC_UNSUPPORTED_MEDIA_TYPE unless the type is one of `wanted`, in UTF-8 */
 export function demandMediaType(header: string | undefined, wanted: readonly string[]): string {
   const [type = '', ...parameters] = (header ?? '')

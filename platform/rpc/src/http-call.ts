@@ -13,8 +13,12 @@ export interface HttpCall {
   readonly trace: TraceContext;
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal;
-  /** @throws RPC_BODY_TOO_LARGE, SOUK_CANCELED */
-  readBody(): Promise<Uint8Array>;
+  /** Whether request and reply can flow at the same time: HTTP/2. */
+  readonly fullDuplex: boolean;
+  /** @param limit Bytes. Default: the server's own. @throws RPC_BODY_TOO_LARGE, SOUK_CANCELED */
+  readBody(limit?: number): Promise<Uint8Array>;
+  /** The body as it comes, no faster than it is taken; instead of `readBody`. @throws SOUK_CANCELED when the client is gone */
+  bodyChunks(): AsyncIterable<Uint8Array>;
   /** Who calls. @param isPublic The method is for anybody: a token that is not good means nobody rather than a refusal. */
   authenticate(isPublic: boolean): Promise<Caller>;
 }
@@ -23,7 +27,13 @@ export interface HttpReply {
   readonly status: number;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | string | undefined;
+  /**
+   * All at once, or piece by piece: the next is asked for when the client has room for it, and the iteration is ended when the client is gone.
+   * An iteration that fails breaks the connection off: a protocol says its errors in its own words.
+   */
+  readonly body?: Uint8Array | string | AsyncIterable<Uint8Array | string> | undefined;
+  /** Asked for when the body is at its end. */
+  readonly trailers?: (() => Readonly<Record<string, string>>) | undefined;
 }
 
 /** Where a request goes. */
@@ -32,6 +42,8 @@ export interface HttpTarget {
   readonly route: string;
   /** How much depends on it. Undefined: never refused for overload, as health and metrics, which must be seen just then. */
   readonly criticality?: Criticality | undefined;
+  /** It will rather wait than work, as streams do: it passes the policy `server:waiting`. */
+  readonly waits?: boolean | undefined;
   /** @throws SoukError */
   handle(call: HttpCall): Promise<HttpReply>;
   /** Says an error in the words of the protocol. */
@@ -39,4 +51,4 @@ export interface HttpTarget {
 }
 
 /** Finds the target of a request; undefined: not for this protocol. @throws RPC_BAD_PATH */
-export type HttpProtocol = (verb: string, path: string) => HttpTarget | undefined;
+export type HttpProtocol = (verb: string, path: string, headers?: IncomingHttpHeaders) => HttpTarget | undefined;

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import {
   ANONYMOUS,
@@ -14,9 +15,10 @@ import { formatTraceparent, parseTraceparent, type Telemetry } from '@souk/telem
 import { createAdmission } from './admission.ts';
 import { connectHandler } from './connect-handler.ts';
 import { rpcErrors } from './errors.ts';
-import { readBody } from './http-body.ts';
+import { bodyChunks, readBody } from './http-body.ts';
 import type { HttpCall, HttpProtocol, HttpReply, HttpTarget } from './http-call.ts';
 import { createHttpMetrics } from './http-metrics.ts';
+import { writeReply } from './http-writer.ts';
 import { problemReply } from './problem.ts';
 import { restHandler } from './rest.ts';
 import type { Router } from './router.ts';
@@ -36,6 +38,8 @@ export interface HttpHandlerOptions {
     /** Largest body, in bytes. @default 1048576 */
     readonly maxBodyBytes?: number;
   };
+  /** Protocols that know their requests by the content type, tried in order before Connect and REST: gRPC, gRPC-Web, streams of Connect. */
+  readonly framings?: readonly HttpProtocol[];
   /** What else is served, tried in order after Connect and REST: health, metrics, pages. */
   readonly protocols?: readonly HttpProtocol[];
 }
@@ -44,11 +48,16 @@ export type HttpHandler = (request: IncomingMessage, response: ServerResponse) =
 
 const MAX_BODY_BYTES = 1_048_576;
 
-/** Serves a router over HTTP/1.1 as Connect and as REST. Every request gets an answer, whatever fails. */
+/** Serves a router as Connect and as REST, over HTTP/1.1 and HTTP/2. Every request gets an answer, whatever fails. */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const { runtime, telemetry, router } = options;
   const maxBodyBytes = options.limits?.maxBodyBytes ?? MAX_BODY_BYTES;
-  const protocols = [connectHandler(router), restHandler(router), ...(options.protocols ?? [])];
+  const protocols = [
+    ...(options.framings ?? []),
+    connectHandler(router),
+    restHandler(router),
+    ...(options.protocols ?? []),
+  ];
   const metrics = createHttpMetrics(telemetry);
   const admit = createAdmission(options.policies);
 
@@ -75,14 +84,16 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
         parseTraceparent(headers.traceparent as string | undefined, headers.tracestate as string | undefined) ??
         newTrace(runtime, true),
       signal,
-      readBody: () => readBody(request, maxBodyBytes),
+      fullDuplex: request.httpVersionMajor >= 2,
+      readBody: (limit) => readBody(request, limit ?? maxBodyBytes),
+      bodyChunks: () => bodyChunks(request),
       authenticate: (isPublic) => authenticate(headers, isPublic),
     };
   };
 
   return (request, response) => {
     const startedMs = runtime.clock.monotonicMs();
-    metrics.connected(request.socket);
+    metrics.connected(connectionOf(request));
     const gone = new AbortController();
     const call = newCall(request, gone.signal);
     let route = '(none)';
@@ -105,7 +116,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       }
     };
     answer().then(
-      (reply) => write(response, call, reply),
+      (reply) => writeReply(response, call, reply, headersOf(call)),
       // Only a reply that cannot be built gets here.
       (thrown) => {
         logOf(telemetry, call).error('a reply could not be built', { err: fromUnknown(thrown) });
@@ -119,7 +130,7 @@ const logOf = ({ log }: Telemetry, { trace }: HttpCall): Logger => log.forTrace?
 
 function findTarget(protocols: readonly HttpProtocol[], call: HttpCall): HttpTarget {
   for (const protocol of protocols) {
-    const target = protocol(call.verb, call.path);
+    const target = protocol(call.verb, call.path, call.headers);
     if (target !== undefined) return target;
   }
   throw rpcErrors.NOT_FOUND();
@@ -129,16 +140,15 @@ function findTarget(protocols: readonly HttpProtocol[], call: HttpCall): HttpTar
 const closeIfUnread = (reply: HttpReply, error: SoukError): HttpReply =>
   error.httpStatus === 413 ? { ...reply, headers: { ...reply.headers, connection: 'close' } } : reply;
 
-function write(response: ServerResponse, call: HttpCall, reply: HttpReply): void {
-  if (response.destroyed) return;
-  const { body } = reply;
-  const headers: Record<string, string | number> = {
-    ...reply.headers,
-    'x-content-type-options': 'nosniff',
-    'x-trace-id': call.trace.traceId,
-    traceparent: formatTraceparent(call.trace),
-  };
-  if (body !== undefined) headers['content-length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-  response.writeHead(reply.status, headers);
-  response.end(call.verb === 'HEAD' ? undefined : body);
+/** On every reply. */
+const headersOf = ({ trace }: HttpCall): Record<string, string> => ({
+  'x-content-type-options': 'nosniff',
+  'x-trace-id': trace.traceId,
+  traceparent: formatTraceparent(trace),
+});
+
+/** What stands for the connection: each request over HTTP/2 has a socket of its own that is none. */
+function connectionOf(request: IncomingMessage): EventEmitter {
+  const { stream } = request as IncomingMessage & { stream?: { session?: EventEmitter } };
+  return stream?.session ?? request.socket;
 }

@@ -1,5 +1,5 @@
 import { idempotencyErrors } from './errors.ts';
-import type { RoutedMethod } from './routed-method.ts';
+import type { ServedMethod } from './routed-method.ts';
 
 const PRINTABLE = /^[\x20-\x7e]{1,255}$/;
 const QUOTED = /^"((?:[^"\\]|\\["\\])*)"$/;
@@ -8,7 +8,7 @@ const QUOTED = /^"((?:[^"\\]|\\["\\])*)"$/;
  * The key of a call, from the header as a bare token or as a quoted string (RFC 9651).
  * @throws IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID
  */
-export function readIdempotencyKey(method: RoutedMethod, header: string | undefined): string | undefined {
+export function readIdempotencyKey(method: ServedMethod, header: string | undefined): string | undefined {
   if (header === undefined || header === '') {
     if (method.rules.idempotency === 'key') throw idempotencyErrors.KEY_REQUIRED();
     return undefined;

@@ -13,8 +13,17 @@ export function createInProcessTransport(router: Router): Transport {
       try {
         return await router.handle(request, request.caller ?? ANONYMOUS);
       } catch (thrown) {
-        throw fromWireError(toWireError(fromUnknown(thrown)));
+        throw withoutCause(thrown);
+      }
+    },
+    stream: async function* (request) {
+      try {
+        yield* router.handleStream(request, request.caller ?? ANONYMOUS);
+      } catch (thrown) {
+        throw withoutCause(thrown);
       }
     },
   };
 }
+
+const withoutCause = (thrown: unknown) => fromWireError(toWireError(fromUnknown(thrown)));

@@ -2,14 +2,22 @@ export { type CallOptions, type Client, type ClientOptions, createClient } from 
 export { connectHandler } from './connect-handler.ts';
 export { type ConnectTransportOptions, createConnectTransport, type Fetch } from './connect-transport.ts';
 export { idempotencyErrors, rpcErrors } from './errors.ts';
-export type { Handler, Handlers } from './handler.ts';
+export type {
+  BidiStreamHandler,
+  ClientStreamHandler,
+  Handler,
+  HandlerOf,
+  Handlers,
+  ServerStreamHandler,
+} from './handler.ts';
 export type { HttpCall, HttpProtocol, HttpReply, HttpTarget } from './http-call.ts';
 export { createHttpHandler, type HttpHandler, type HttpHandlerOptions } from './http-handler.ts';
 export { createInProcessTransport } from './in-process.ts';
-export type { Call, Interceptor, Next } from './interceptor.ts';
+export type { Call, Interceptor, Next, StreamCall, StreamInterceptor, StreamNext } from './interceptor.ts';
+export type { MethodLimits } from './method-limits.ts';
 export { problemReply } from './problem.ts';
 export { restHandler } from './rest.ts';
-export type { RoutedMethod } from './routed-method.ts';
-export { type CallFacts, createRouter, type Router, type RouterOptions } from './router.ts';
-export type { Transport, WireRequest, WireResponse } from './wire.ts';
+export type { RoutedMethod, RoutedStream, ServedMethod } from './routed-method.ts';
+export { type AddOptions, type CallFacts, createRouter, type Router, type RouterOptions } from './router.ts';
+export type { Transport, WireRequest, WireResponse, WireStreamRequest } from './wire.ts';
 export { fromWireError, toWireError, type WireError } from './wire-error.ts';
