@@ -1,1 +1,3 @@
-export {};
+export { etcdErrors } from './errors.ts';
+export { createEtcdRegistry } from './etcd-registry.ts';
+export type { EtcdRegistryOptions } from './options.ts';
