@@ -1,6 +1,6 @@
 import { fromUnknown, hasReason, isSoukError, type Runtime } from '@souk/kernel';
 import { formatTraceparent } from '@souk/telemetry';
-import { fromConnectError } from './connect-error.ts';
+import { readConnectAnswer } from './connect-answer.ts';
 import { createDeadlines } from './deadline.ts';
 import { rpcErrors } from './errors.ts';
 import type { Transport } from './wire.ts';
@@ -55,9 +55,8 @@ export function createConnectTransport(options: ConnectTransportOptions): Transp
           return { response, answer: new Uint8Array(await response.arrayBuffer()) };
         };
         const { response, answer } = await deadlines.within(limit, request.signal, exchange());
-        if (response.status !== 200) throw fromConnectError(parse(answer), response.status);
-        if (response.headers.get('content-type')?.split(';')[0] !== type) throw rpcErrors.BAD_ANSWER({ service });
-        return { headers: {}, body: answer };
+        const contentType = response.headers.get('content-type') ?? undefined;
+        return readConnectAnswer({ status: response.status, contentType, body: answer }, codec, service);
       } catch (thrown) {
         throw explain(thrown, service);
       } finally {
@@ -66,15 +65,6 @@ export function createConnectTransport(options: ConnectTransportOptions): Transp
       }
     },
   };
-}
-
-/** The body of an error may be anything when a proxy wrote it. */
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }
 
 function explain(thrown: unknown, service: string) {

@@ -36,6 +36,8 @@ export const rpcErrors = defineErrors('RPC', {
   },
   BAD_PATH: { code: 'invalid_argument', text: 'the address is not well formed' },
   UNREACHABLE: { code: 'unavailable', text: '{service} cannot be reached', retry: 'unknownOutcome' },
+  NOT_SENT: { code: 'unavailable', text: '{service} cannot be reached; it has not seen the call', retry: 'later' },
+  ANSWER_TOO_LARGE: { code: 'resource_exhausted', text: '{service} gave an answer of more than {limit} bytes' },
   BAD_ANSWER: { code: 'unknown', text: '{service} gave an answer that cannot be read', retry: 'unknownOutcome' },
 });
 

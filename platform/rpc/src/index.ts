@@ -1,6 +1,14 @@
-export { type CallOptions, type Client, type ClientOptions, createClient } from './client.ts';
+export {
+  type BalancedTransport,
+  type BalancedTransportOptions,
+  createBalancedTransport,
+  type MirroringPicker,
+} from './balanced-transport.ts';
+export { type CallOptions, type Client, type ClientMethod, type ClientOptions, createClient } from './client.ts';
+export { type HttpAnswer, readConnectAnswer } from './connect-answer.ts';
 export { connectHandler } from './connect-handler.ts';
 export { type ConnectTransportOptions, createConnectTransport, type Fetch } from './connect-transport.ts';
+export { createDeadlines, type Deadlines, whyCanceled } from './deadline.ts';
 export { idempotencyErrors, rpcErrors } from './errors.ts';
 export type {
   BidiStreamHandler,
@@ -15,9 +23,20 @@ export { createHttpHandler, type HttpHandler, type HttpHandlerOptions } from './
 export { createInProcessTransport } from './in-process.ts';
 export type { Call, Interceptor, Next, StreamCall, StreamInterceptor, StreamNext } from './interceptor.ts';
 export type { MethodLimits } from './method-limits.ts';
+export { isNotSent, notSent } from './not-sent.ts';
 export { problemReply } from './problem.ts';
 export { restHandler } from './rest.ts';
 export type { RoutedMethod, RoutedStream, ServedMethod } from './routed-method.ts';
 export { type AddOptions, type CallFacts, createRouter, type Router, type RouterOptions } from './router.ts';
-export type { Transport, WireRequest, WireResponse, WireStreamRequest } from './wire.ts';
+export {
+  AFFINITY_HEADER,
+  type InstanceTransport,
+  MIRROR_HEADER,
+  type Transport,
+  VERSION_HEADER,
+  type WireCall,
+  type WireRequest,
+  type WireResponse,
+  type WireStreamRequest,
+} from './wire.ts';
 export { fromWireError, toWireError, type WireError } from './wire-error.ts';

@@ -1,7 +1,7 @@
 import type { Caller, TraceContext } from '@souk/kernel';
 
 /** What every call has between encoding and transport, whatever its kind. */
-interface WireCall {
+export interface WireCall {
   /** `souk.orders.v1.OrderService/PlaceOrder`. */
   readonly method: string;
   /** Lower-case names. Carries `idempotency-key`, and what a protocol adds. */
@@ -44,6 +44,8 @@ export interface WireStreamRequest extends WireCall {
 /** Headers that a call hands on to every further call: what its caller wishes of the choice of instances. */
 export const VERSION_HEADER = 'x-souk-version';
 export const AFFINITY_HEADER = 'x-souk-affinity';
+/** Marks a copy of a call: nobody waits for its answer. */
+export const MIRROR_HEADER = 'x-souk-mirror';
 
 /** Carries a call to wherever the service runs. @throws SoukError */
 export interface Transport {
@@ -55,4 +57,10 @@ export interface Transport {
    * @returns the encoded responses: exactly one for `client_streaming`. The iteration fails with a SoukError
    */
   stream?(request: WireStreamRequest): AsyncIterable<Uint8Array>;
+}
+
+/** Carries calls to one instance. */
+export interface InstanceTransport extends Transport {
+  /** Calls under way end, idle connections are closed at once; no call may follow. Never rejects. */
+  close(): Promise<void>;
 }
