@@ -23,7 +23,10 @@ const LONGEST_TEXT = 300;
 const LONGEST_ANSWER = 64 * 1024 * 1024;
 
 export interface Attempt {
+  /** For single requests. When one is refused, the library ends whatever else runs over the same object. */
   readonly client: Etcd3;
+  /** For watches. Shares the connection. */
+  readonly watcher: Etcd3;
   readonly host: string;
   /** Aborts when this client is given up. Nothing of it is good after that. */
   readonly signal: AbortSignal;
@@ -98,7 +101,7 @@ export class Connection {
     const { hosts, auth, tls, callMs, pingMs, runtime } = this.#settings;
     const host = hosts[this.#attempts++ % hosts.length] as string;
     const control = new AbortController();
-    const client = new Etcd3({
+    const init: IOptions = {
       hosts: host,
       ...(auth === undefined ? {} : { auth: { ...auth, callOptions: () => this.deadline() } }),
       ...(tls === undefined ? {} : { credentials: toCredentials(tls) }),
@@ -112,8 +115,8 @@ export class Connection {
         // Clients with equal options share connections, also one that was given up.
         'grpc.primary_user_agent': `souk/${runtime.ids.uuid()}`,
       },
-    });
-    return { client, host, control, signal: control.signal };
+    };
+    return { client: new Etcd3(init), watcher: new Etcd3(init), host, control, signal: control.signal };
   }
 
   #drop(): void {
@@ -121,6 +124,7 @@ export class Connection {
     this.#attempt = undefined;
     attempt?.control.abort(closed());
     attempt?.client.close();
+    attempt?.watcher.close();
   }
 
   #turn(state: RegistryHealth['state']): void {

@@ -76,9 +76,9 @@ export class Feed {
   }
 
   /** Resolves when the server or we end it, rejects when the connection is no good. */
-  async #watch({ client, host, signal }: Attempt, revision: bigint): Promise<void> {
+  async #watch({ watcher, host, signal }: Attempt, revision: bigint): Promise<void> {
     const { runtime, callMs, log } = this.#settings;
-    const stream = await client.watchClient.watch();
+    const stream = await watcher.watchClient.watch();
     const ended = Promise.withResolvers<void>();
     const what = `the watch of ${this.#service}`;
     const answered = runtime.timers.after(callMs, () => {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { DRAINING, STARTING, UP } from '@souk/discovery';
 import { etcdServer } from '../../../tests/support/programs.ts';
-import { inWorld, registration, until } from './world.ts';
+import { flags, inWorld, registration, until, withServer } from './world.ts';
 
-const server = await etcdServer(['--grpc-keepalive-min-time=500ms']);
+const server = await etcdServer(flags);
 before(() => server.start());
 after(() => server.close());
 
@@ -133,28 +133,21 @@ test('services whose names begin alike do not see each other', () =>
     await until('both', () => order.now() === 'one' && orders.now() === 'two');
   }));
 
-test('an instance without credentials, or with wrong ones, says so without the password', async () => {
-  const guarded = await etcdServer(['--grpc-keepalive-min-time=500ms']);
-  await guarded.start();
-  try {
-    await inWorld(guarded, async ({ client, registry, follow }) => {
-      const etcd = client();
-      await etcd.user('root').create('geheim');
-      await etcd.role('root').create();
-      await etcd.user('root').addRole('root');
-      await etcd.auth.authEnable();
-      const wrong = registry({ auth: { username: 'root', password: 'not-the-one' } });
-      const none = registry();
-      const right = registry({ auth: { username: 'root', password: 'geheim' } });
-      await right.register(registration('orders-1'), UP);
-      const { now } = follow(right);
-      await until('what was registered', () => now() === 'orders-1');
-      await until('errors', () => wrong.health().lastError !== undefined && none.health().lastError !== undefined);
-      assert.match(wrong.health().lastError ?? '', /authentication failed/);
-      assert.doesNotMatch(wrong.health().lastError ?? '', /not-the-one/);
-      assert.match(none.health().lastError ?? '', /user name is empty|permission denied/);
-    });
-  } finally {
-    await guarded.close();
-  }
-});
+test('a registry without credentials, or with wrong ones, says so without the password', () =>
+  withServer(async (_, { client, registry, follow }) => {
+    const etcd = client();
+    await etcd.user('root').create('geheim');
+    await etcd.role('root').create();
+    await etcd.user('root').addRole('root');
+    await etcd.auth.authEnable();
+    const wrong = registry({ auth: { username: 'root', password: 'not-the-one' } });
+    const none = registry();
+    const right = registry({ auth: { username: 'root', password: 'geheim' } });
+    await right.register(registration('orders-1'), UP);
+    const { now } = follow(right);
+    await until('what was registered', () => now() === 'orders-1');
+    await until('errors', () => wrong.health().lastError !== undefined && none.health().lastError !== undefined);
+    assert.match(wrong.health().lastError ?? '', /authentication failed/);
+    assert.doesNotMatch(wrong.health().lastError ?? '', /not-the-one/);
+    assert.match(none.health().lastError ?? '', /user name is empty|permission denied/);
+  }));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Instance, Registration, Registry } from '@souk/discovery';
 import { type LogFields, type Logger, silentLogger, systemRuntime } from '@souk/kernel';
 import { Etcd3 } from 'etcd3';
-import type { EtcdServer } from '../../../tests/support/programs.ts';
+import { type EtcdServer, etcdServer } from '../../../tests/support/programs.ts';
 import { createEtcdRegistry, type EtcdRegistryOptions } from '../src/index.ts';
 
 export const runtime = systemRuntime();
@@ -84,5 +84,22 @@ export async function inWorld(server: EtcdServer, run: (world: World) => Promise
   } finally {
     await Promise.all(registries.map((one) => one.close()));
     for (const client of clients) client.close();
+  }
+}
+
+/** Lets clients ask as often whether the server is there as tests want to know. */
+export const flags = ['--grpc-keepalive-min-time=500ms'];
+
+/** A server of its own, since it does not survive as it was. */
+export async function withServer(
+  run: (server: EtcdServer, world: World) => Promise<void>,
+  more: readonly string[] = [],
+): Promise<void> {
+  const server = await etcdServer([...flags, ...more]);
+  await server.start();
+  try {
+    await inWorld(server, (world) => run(server, world));
+  } finally {
+    await server.close();
   }
 }
