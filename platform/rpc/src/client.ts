@@ -2,21 +2,24 @@ import {
   create,
   type DescMessage,
   type DescMethod,
+  type DescMethodBiDiStreaming,
+  type DescMethodClientStreaming,
+  type DescMethodServerStreaming,
+  type DescMethodStreaming,
   type DescMethodUnary,
   type DescService,
-  fromBinary,
   type Message,
   type MessageInitShape,
   type MessageShape,
-  toBinary,
 } from '@bufbuild/protobuf';
-import { type Caller, type Context, fromUnknown, kernelErrors, type Runtime } from '@souk/kernel';
+import { type Context, fromUnknown, kernelErrors, type Runtime } from '@souk/kernel';
 import { type Attempt, createPolicyRegistry, type PolicyRegistry } from '@souk/resilience';
 import { methodRules } from '@souk/schema';
 import type { Span, Telemetry } from '@souk/telemetry';
 import { createCallMetrics } from './call-metrics.ts';
-import { rpcErrors } from './errors.ts';
-import { AFFINITY_HEADER, type Transport, VERSION_HEADER } from './wire.ts';
+import { clientStreamMethod } from './client-stream.ts';
+import { callerOf, decodeAnswer, encodeCall, headersOf } from './outgoing-call.ts';
+import type { Transport } from './wire.ts';
 
 export interface CallOptions {
   /** Milliseconds this call may take; never longer than the context's deadline. */
@@ -25,11 +28,32 @@ export interface CallOptions {
   readonly idempotencyKey?: string;
 }
 
+/**
+ * How a method is called. A stream's responses are iterated: nothing is sent before the first is asked for, and leaving the loop cancels the
+ * call. The requests of a stream are taken as fast as the other side reads them.
+ */
+export type ClientMethod<TMethod extends DescMethod> =
+  TMethod extends DescMethodUnary<infer TInput, infer TOutput>
+    ? (ctx: Context, request: MessageInitShape<TInput>, options?: CallOptions) => Promise<MessageShape<TOutput>>
+    : TMethod extends DescMethodServerStreaming<infer TInput, infer TOutput>
+      ? (ctx: Context, request: MessageInitShape<TInput>, options?: CallOptions) => AsyncIterable<MessageShape<TOutput>>
+      : TMethod extends DescMethodClientStreaming<infer TInput, infer TOutput>
+        ? (
+            ctx: Context,
+            requests: AsyncIterable<MessageInitShape<TInput>>,
+            options?: CallOptions,
+          ) => Promise<MessageShape<TOutput>>
+        : TMethod extends DescMethodBiDiStreaming<infer TInput, infer TOutput>
+          ? (
+              ctx: Context,
+              requests: AsyncIterable<MessageInitShape<TInput>>,
+              options?: CallOptions,
+            ) => AsyncIterable<MessageShape<TOutput>>
+          : never;
+
 /** A typed client: `orders.placeOrder(ctx, { items })`. Fields are the contract's, errors are SoukErrors, wherever the service runs. */
 export type Client<TService extends DescService> = {
-  readonly [K in keyof TService['method']]: TService['method'][K] extends DescMethodUnary<infer TInput, infer TOutput>
-    ? (ctx: Context, request: MessageInitShape<TInput>, options?: CallOptions) => Promise<MessageShape<TOutput>>
-    : never;
+  readonly [K in keyof TService['method']]: ClientMethod<TService['method'][K]>;
 };
 
 export interface ClientOptions {
@@ -44,13 +68,12 @@ export interface ClientOptions {
 }
 
 const NO_OPTIONS: CallOptions = Object.freeze({});
-const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 type Method = (ctx: Context, request: MessageInitShape<DescMessage>, options?: CallOptions) => Promise<Message>;
 
 /**
- * Makes a client of every unary method of a service. Every call goes through the policy of its method. Calls that the contract marks as
+ * Makes a client of every method of a service. Every single call goes through the policy of its method; streams do not. Calls that the contract marks as
  * repeatable, or that carry an idempotency key which the method honours, are repeated when that can help; all others only when the
  * error says that nothing has happened.
  */
@@ -59,11 +82,14 @@ export function createClient<TService extends DescService>(
   transport: Transport,
   options: ClientOptions,
 ): Client<TService> {
-  const methods = service.methods.filter(isUnary);
   const policies = options.policies ?? createPolicyRegistry({ runtime: options.runtime });
-  const entries = methods.map(
-    (method) => [method.localName, clientMethod(service, method, transport, { ...options, policies })] as const,
-  );
+  const own = { ...options, policies };
+  const entries = service.methods.map((method) => [
+    method.localName,
+    isUnary(method)
+      ? clientMethod(service, method, transport, own)
+      : clientStreamMethod(service, method as DescMethodStreaming, transport, own),
+  ]);
   return Object.freeze(Object.fromEntries(entries)) as unknown as Client<TService>;
 }
 
@@ -102,7 +128,7 @@ function clientMethod(
     const caller = callerOf(ctx, options.callerService);
     // The transport keeps the deadline, so it need not hear of it from the context.
     const signal = ctx.cancellation;
-    const body = encode(desc, method, request);
+    const body = encodeCall(desc, method, request);
     const deadlineMs = Math.min(startedMs + (call.timeoutMs ?? defaultTimeoutMs), ctx.deadlineMs);
     const idempotent = rules.noSideEffects || rules.idempotency === 'natural' || (rules.idempotency === 'key' && !!key);
     const tried = new Set<string>();
@@ -126,7 +152,7 @@ function clientMethod(
         repeatable: idempotent,
         tried,
       });
-      return decode(desc, service.typeName, response.body);
+      return decodeAnswer(desc, service.typeName, response.body);
     };
     return policy.run(attempt, { signal, deadlineMs, idempotent, criticality: rules.criticality });
   };
@@ -147,34 +173,4 @@ function clientMethod(
       span?.end();
     }
   };
-}
-
-function headersOf({ routing }: Context, key: string | undefined): Readonly<Record<string, string>> {
-  if (key === undefined && routing === undefined) return NO_HEADERS;
-  const headers: Record<string, string> = {};
-  if (key !== undefined) headers['idempotency-key'] = key;
-  if (routing?.version !== undefined) headers[VERSION_HEADER] = routing.version;
-  if (routing?.affinity !== undefined) headers[AFFINITY_HEADER] = routing.affinity;
-  return headers;
-}
-
-function callerOf({ caller }: Context, service: string | undefined): Caller {
-  if (service === undefined || service === caller.service) return caller;
-  return { userId: caller.userId, roles: caller.roles, service };
-}
-
-function encode(desc: DescMethodUnary, method: string, request: Message): Uint8Array {
-  try {
-    return toBinary(desc.input, request);
-  } catch (cause) {
-    throw rpcErrors.BAD_CALL({ method }, { cause });
-  }
-}
-
-function decode(desc: DescMethodUnary, service: string, body: Uint8Array): Message {
-  try {
-    return fromBinary(desc.output, body);
-  } catch (cause) {
-    throw rpcErrors.BAD_ANSWER({ service }, { cause });
-  }
 }

@@ -1,6 +1,8 @@
 import { fromUnknown, kernelErrors, type Runtime } from '@souk/kernel';
 import { createTimerWheel, type TimerWheel, type WheelEntry } from '@souk/resilience';
 
+export type { WheelEntry };
+
 /** The deadlines of calls in flight. One timer serves them all: hardly one of them is ever reached. */
 export interface Deadlines {
   /**

@@ -55,7 +55,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const protocols = [
     ...(options.framings ?? []),
     connectHandler(router),
-    restHandler(router),
+    restHandler(router, runtime),
     ...(options.protocols ?? []),
   ];
   const metrics = createHttpMetrics(telemetry);

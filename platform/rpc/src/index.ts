@@ -8,7 +8,7 @@ export { type CallOptions, type Client, type ClientMethod, type ClientOptions, c
 export { type HttpAnswer, readConnectAnswer } from './connect-answer.ts';
 export { connectHandler } from './connect-handler.ts';
 export { type ConnectTransportOptions, createConnectTransport, type Fetch } from './connect-transport.ts';
-export { createDeadlines, type Deadlines, whyCanceled } from './deadline.ts';
+export { createDeadlines, type Deadlines, type WheelEntry, whyCanceled } from './deadline.ts';
 export { idempotencyErrors, rpcErrors } from './errors.ts';
 export type {
   BidiStreamHandler,

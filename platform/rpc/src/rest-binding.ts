@@ -2,8 +2,11 @@ import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
 import type { Violation } from '@souk/kernel';
 import { fieldRules } from '@souk/schema';
+import { isTextOrNumber } from './server-sent-events.ts';
 
 type JsonObject = Record<string, unknown>;
+
+const LAST_EVENT_ID = 'last-event-id';
 
 /** The fields on the way to a value: `a.b` gives the fields `a` and `b`. */
 export type FieldPath = readonly DescField[];
@@ -57,6 +60,28 @@ export function bindQueryValues(json: JsonObject, path: FieldPath, values: reado
 export function headerFields(message: DescMessage): ReadonlyMap<string, DescField> {
   const fields = message.fields.filter((field) => fieldRules(field).header !== '');
   return new Map(fields.map((field) => [fieldRules(field).header.toLowerCase(), field]));
+}
+
+/**
+ * The field of a stream's request that says after which event to go on: the one that the contract binds to the header `last-event-id`, or
+ * `last_event_id`, or `after`; a text or a number.
+ */
+export function resumeField(message: DescMessage): DescField | undefined {
+  const bound = message.fields.find((field) => fieldRules(field).header.toLowerCase() === LAST_EVENT_ID);
+  const named = ['last_event_id', 'after'].map((name) => message.fields.find((field) => field.name === name));
+  return [bound, ...named].find(isTextOrNumber);
+}
+
+/** What a client has last seen holds also against what its address says: it comes back to the address that it began with. */
+export function bindLastEventId(
+  json: JsonObject,
+  field: DescField | undefined,
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): void {
+  const value = headers[LAST_EVENT_ID];
+  if (field === undefined || typeof value !== 'string' || value === '') return;
+  delete json[field.name];
+  json[field.jsonName] = scalarOf(field, value);
 }
 
 /** Takes what body, path and query have not set from the headers. */

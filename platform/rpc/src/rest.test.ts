@@ -286,5 +286,5 @@ test('two methods cannot claim the same verb and path', () => {
   const router = createRouter({ runtime: systemRuntime(), telemetry: recordTelemetry().telemetry });
   router.add(ShopService, shopHandlers());
   const twice = new Map([...router.methods, ['copy', [...router.methods.values()][0]!]]);
-  assert.throws(() => restHandler({ ...router, methods: twice }), { reason: 'RPC_BAD_ROUTE' });
+  assert.throws(() => restHandler({ ...router, methods: twice }, systemRuntime()), { reason: 'RPC_BAD_ROUTE' });
 });

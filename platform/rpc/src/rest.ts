@@ -1,7 +1,8 @@
 import type { DescField, Message } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
-import type { SoukError, Violation } from '@souk/kernel';
+import type { Runtime, SoukError, Violation } from '@souk/kernel';
 import type { HttpRoute } from '@souk/schema';
+import { deferred, only } from './async-iterables.ts';
 import { rpcErrors } from './errors.ts';
 import { demandMediaType } from './http-body.ts';
 import type { HttpCall, HttpProtocol, HttpReply, HttpTarget } from './http-call.ts';
@@ -11,43 +12,51 @@ import { parsePathTemplate } from './path-template.ts';
 import { problemReply } from './problem.ts';
 import {
   bindHeaders,
+  bindLastEventId,
   bindPathValue,
   bindQueryValues,
   type FieldPath,
   headerFields,
   resolveFieldPath,
+  resumeField,
 } from './rest-binding.ts';
-import type { RoutedMethod } from './routed-method.ts';
-import { decodeJsonRequest, encodeJson, type Router } from './router.ts';
+import type { RoutedMethod, RoutedStream, ServedMethod } from './routed-method.ts';
+import { type CallFacts, decodeJsonRequest, encodeJson, type Router } from './router.ts';
+import { EVENT_STREAM, type EventFields, eventFields, eventStream } from './server-sent-events.ts';
 
 type JsonObject = Record<string, unknown>;
 
 /** A route with all that can be worked out before its first request. */
 interface RestRoute {
-  readonly method: RoutedMethod;
+  readonly method: ServedMethod;
   readonly template: string;
   readonly pathFields: ReadonlyMap<string, FieldPath>;
   readonly bodyField: DescField | undefined;
   readonly wholeBody: boolean;
   readonly headerFields: ReadonlyMap<string, DescField>;
   readonly versionField: DescField | undefined;
+  /** For streams. */
+  readonly events: EventFields | undefined;
+  readonly resumeField: DescField | undefined;
 }
 
 const JSON_TYPES = ['application/json'] as const;
 const NOTHING = new Uint8Array(0);
 
 /**
- * Serves the methods of a router as REST, by their google.api.http rules.
+ * Serves the methods of a router as REST, by their google.api.http rules. A method that streams its responses is served as server-sent
+ * events, by GET.
  * @throws RPC_BAD_ROUTE when a rule cannot be served, or two methods claim the same verb and path
  */
-export function restHandler(router: Router): HttpProtocol {
+export function restHandler(router: Router, runtime: Runtime): HttpProtocol {
   let routes = compile(router);
-  let compiledFor = router.methods.size;
+  let compiledFor = router.methods.size + router.streams.size;
   return (verb, path) => {
     // Services may be added while the server runs.
-    if (compiledFor !== router.methods.size) {
+    const size = router.methods.size + router.streams.size;
+    if (compiledFor !== size) {
       routes = compile(router);
-      compiledFor = router.methods.size;
+      compiledFor = size;
     }
     const match = routes.match(verb === 'HEAD' ? 'GET' : verb, path);
     if (match === undefined) return undefined;
@@ -55,8 +64,11 @@ export function restHandler(router: Router): HttpProtocol {
     const { target: route, values } = match;
     const { criticality } = route.method.rules;
     return {
-      ...{ route: route.template, criticality, fail: problemReply },
-      handle: (call) => handle(router, route, values, call),
+      ...{ route: route.template, criticality, fail: problemReply, waits: route.events !== undefined },
+      handle: (call) =>
+        route.events === undefined
+          ? handle(router, route, values, call)
+          : watch(router, runtime, route, route.events, values, call),
     };
   };
 }
@@ -72,7 +84,7 @@ function wrongVerb(verbs: readonly string[]): HttpTarget {
 
 function compile(router: Router) {
   const routes = createPathRouter<RestRoute>();
-  for (const method of router.methods.values()) {
+  for (const method of [...router.methods.values(), ...router.streams.values()]) {
     for (const rule of method.rules.routes) {
       const segments = parsePathTemplate(rule.path, method.name);
       if (!routes.add(rule.verb, segments, compileRoute(method, rule))) {
@@ -83,9 +95,12 @@ function compile(router: Router) {
   return routes;
 }
 
-function compileRoute(method: RoutedMethod, rule: HttpRoute): RestRoute {
-  const { input, output } = method.desc;
+function compileRoute(method: ServedMethod, rule: HttpRoute): RestRoute {
+  const { input, output, methodKind } = method.desc;
   const refuse = (why: string): SoukError => rpcErrors.BAD_ROUTE({ method: method.name, path: rule.path, why });
+  const isStream = methodKind !== 'unary';
+  if (isStream && (methodKind !== 'server_streaming' || rule.verb !== 'GET'))
+    throw refuse('of streams, only those of responses can be served, by GET');
   const pathFields = new Map<string, FieldPath>();
   for (const segment of parsePathTemplate(rule.path, method.name)) {
     if (segment.kind === 'literal' || segment.field === undefined) continue;
@@ -105,24 +120,45 @@ function compileRoute(method: RoutedMethod, rule: HttpRoute): RestRoute {
     wholeBody,
     headerFields: headerFields(input),
     versionField: version?.scalar === ScalarType.INT32 && version.fieldKind === 'scalar' ? version : undefined,
+    events: isStream ? eventFields(output) : undefined,
+    resumeField: isStream ? resumeField(input) : undefined,
   };
 }
 
 async function handle(router: Router, route: RestRoute, values: PathValues, call: HttpCall): Promise<HttpReply> {
-  const { method } = route;
-  const caller = await call.authenticate(method.rules.access === 'public');
-  const body = route.wholeBody || route.bodyField !== undefined ? await call.readBody() : NOTHING;
-  const facts = {
-    caller,
-    // Node joins repeated headers; only set-cookie, which requests do not have, is a list.
-    headers: call.headers as Readonly<Record<string, string>>,
-    timeoutMs: undefined,
-    signal: call.signal,
-    trace: call.trace,
-  };
+  const method = route.method as RoutedMethod;
+  const facts = await factsOf(method, call);
+  const body = route.wholeBody || route.bodyField !== undefined ? await call.readBody(maxBytes(method)) : NOTHING;
   const response = await router.invoke(method, facts, () => readRequest(route, values, call, body));
-  return reply(route, call, response);
+  return reply(method, route, call, response);
 }
+
+async function watch(
+  router: Router,
+  runtime: Runtime,
+  route: RestRoute,
+  fields: EventFields,
+  values: PathValues,
+  call: HttpCall,
+): Promise<HttpReply> {
+  const stream = route.method as RoutedStream;
+  const facts = await factsOf(stream, call);
+  if (call.verb === 'HEAD') return EVENT_STREAM;
+  const request = deferred(async () => only(readRequest(route, values, call, NOTHING)));
+  const toJson = (message: Message): string => stream.encodeJson(message);
+  return eventStream(runtime, call, router.open(stream, facts, request), fields, toJson);
+}
+
+const maxBytes = ({ limits }: ServedMethod): number | undefined => limits.maxMessageBytes;
+
+const factsOf = async ({ rules }: ServedMethod, call: HttpCall): Promise<CallFacts> => ({
+  caller: await call.authenticate(rules.access === 'public'),
+  // Node joins repeated headers; only set-cookie, which requests do not have, is a list.
+  headers: call.headers as Readonly<Record<string, string>>,
+  timeoutMs: undefined,
+  signal: call.signal,
+  trace: call.trace,
+});
 
 function readRequest(route: RestRoute, values: PathValues, call: HttpCall, body: Uint8Array): Message {
   const { method, bodyField } = route;
@@ -134,6 +170,7 @@ function readRequest(route: RestRoute, values: PathValues, call: HttpCall, body:
   if (bodyField !== undefined && !isRaw && body.length > 0) json[bodyField.jsonName] = parseJsonBody(body);
   for (const [field, value] of values) bindPathValue(json, route.pathFields.get(field) ?? [], value, violations);
   if (call.query !== '') bindQuery(json, route, call.query, violations);
+  bindLastEventId(json, route.resumeField, call.headers);
   bindHeaders(json, route.headerFields, call.headers);
   if (violations.length > 0) throw rpcErrors.INVALID_REQUEST({}, { violations });
   const request = decodeJsonRequest(method, json);
@@ -159,8 +196,8 @@ function bindQuery(json: JsonObject, route: RestRoute, query: string, violations
 
 const escapeStep = (name: string): string => name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1');
 
-function reply(route: RestRoute, call: HttpCall, response: Message): HttpReply {
-  const { method, versionField } = route;
+function reply(method: RoutedMethod, route: RestRoute, call: HttpCall, response: Message): HttpReply {
+  const { versionField } = route;
   const headers: Record<string, string> = { 'content-type': 'application/json', 'cache-control': cacheControl(method) };
   if (versionField !== undefined) {
     const etag = `"${(response as unknown as JsonObject)[versionField.localName]}"`;

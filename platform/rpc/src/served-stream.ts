@@ -232,7 +232,8 @@ export class ServedStream implements AsyncIterableIterator<Message, undefined> {
     span.set('rpc.messages_received', this.#received);
     if (error !== undefined) span.fail(error);
     span.end();
-    this.#root?.[Symbol.dispose]();
+    // A cancelled context frees its timer itself, and must say so also to who asks late.
+    if (error === undefined) this.#root?.[Symbol.dispose]();
   }
 
   /** Ends both iterations. Nobody waits for that, but the place in the gate is free only then. */

@@ -2,9 +2,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Caller, systemRuntime } from '@souk/kernel';
 import { rpcErrors } from '../src/errors.ts';
-import { createHttpHandler, createRouter, type HttpHandlerOptions } from '../src/index.ts';
+import { createHttpHandler, createRouter, type HttpHandlerOptions, type Router } from '../src/index.ts';
 import { type ShopHandlers, ShopService, shopHandlers } from './shop.ts';
 import { type RecordedTelemetry, recordTelemetry } from './telemetry.ts';
+import { type WatchHandlers, WatchService, watchHandlers } from './watch.ts';
 
 export interface TestServer extends RecordedTelemetry, AsyncDisposable {
   readonly url: string;
@@ -19,16 +20,22 @@ const authenticate = async (headers: { authorization?: string | undefined }): Pr
   return { userId: name, roles: name === 'admin' ? ['admin'] : [] };
 };
 
+type ServeOptions = Partial<HttpHandlerOptions> & { maxTimeoutMs?: number };
+
 /** The shop behind HTTP, on a port of its own. */
-export async function serveShop(
-  own: Partial<ShopHandlers> = {},
-  options: Partial<HttpHandlerOptions> & { maxTimeoutMs?: number } = {},
-): Promise<TestServer> {
+export const serveShop = (own: Partial<ShopHandlers> = {}, options: ServeOptions = {}): Promise<TestServer> =>
+  serve((router) => router.add(ShopService, shopHandlers(own)), options);
+
+/** Every kind of method behind HTTP, on a port of its own. */
+export const serveWatch = (own: Partial<WatchHandlers> = {}, options: ServeOptions = {}): Promise<TestServer> =>
+  serve((router) => router.add(WatchService, watchHandlers(own)), options);
+
+async function serve(fill: (router: Router) => void, options: ServeOptions): Promise<TestServer> {
   const runtime = systemRuntime();
   const recorded = recordTelemetry();
   const { telemetry } = recorded;
   const router = createRouter({ runtime, telemetry, maxTimeoutMs: options.maxTimeoutMs ?? 5000 });
-  router.add(ShopService, shopHandlers(own));
+  fill(router);
   const server = createServer(createHttpHandler({ router, runtime, telemetry, authenticate, ...options }));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
