@@ -22,5 +22,3 @@ const groupBytes = (part: string): number[] =>
         const value = Number.parseInt(group, 16);
         return [value >> 8, value & 0xff];
       });
-
-export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

@@ -58,15 +58,20 @@ export function writeMessage(message: Message, maxBytes: number = MAX_MESSAGE_BY
 }
 
 /** An answer with nothing in it, for a query of which only the header could be read. */
-export function writeHeaderOnly(
-  header: { id: number; opcode: number; recursionDesired: boolean },
-  rcode: number,
-): Uint8Array {
+export function writeHeaderOnly(header: HeaderFields, rcode: number): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES);
   const view = new DataView(bytes.buffer);
+  const flags = bit(header.truncated === true, 0x0200) | bit(header.recursionDesired, 0x0100);
   view.setUint16(0, header.id);
-  view.setUint16(2, 0x8000 | ((header.opcode & 0xf) << 11) | bit(header.recursionDesired, 0x0100) | (rcode & 0xf));
+  view.setUint16(2, 0x8000 | ((header.opcode & 0xf) << 11) | flags | (rcode & 0xf));
   return bytes;
+}
+
+interface HeaderFields {
+  readonly id: number;
+  readonly opcode: number;
+  readonly recursionDesired: boolean;
+  readonly truncated?: boolean;
 }
 
 const bit = (set: boolean, mask: number): number => (set ? mask : 0);
