@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { Code, ConnectError, createClient as createConnectClient } from '@connectrpc/connect';
-import { createConnectTransport as createLibraryTransport } from '@connectrpc/connect-node';
+import {
+  compressionBrotli,
+  compressionGzip,
+  createConnectTransport as createLibraryTransport,
+} from '@connectrpc/connect-node';
 import { type Context, rootContext, SoukError, systemRuntime } from '@souk/kernel';
 import { serveShop } from '../test/server.ts';
 import { type ShopHandlers, ShopService } from '../test/shop.ts';
@@ -145,7 +150,16 @@ test('bad calls are refused by status and code', async () => {
     { headers: { 'content-type': 'text/plain' }, body: '{}', status: 415, code: 'invalid_argument' },
     { headers: { ...json, 'connect-protocol-version': '2' }, body: '{}', status: 400, code: 'invalid_argument' },
     { headers: { ...json, 'connect-timeout-ms': 'soon' }, body: '{}', status: 400, code: 'invalid_argument' },
-    { headers: { ...json, 'content-encoding': 'gzip' }, body: '{}', status: 501, code: 'unimplemented' },
+    { headers: { ...json, 'content-encoding': 'deflate' }, body: '{}', status: 501, code: 'unimplemented' },
+    { headers: { ...json, 'content-encoding': 'gzip' }, body: '{}', status: 400, code: 'invalid_argument' },
+    { headers: { ...json, 'content-encoding': 'br' }, body: '{}', status: 400, code: 'invalid_argument' },
+    {
+      headers: { ...json, 'content-encoding': 'gzip' },
+      body: Uint8Array.from(gzipSync('x'.repeat(2_000_000))),
+      status: 429,
+      code: 'resource_exhausted',
+    },
+    { headers: { ...json, 'connect-timeout-ms': '0' }, body: '{}', status: 504, code: 'deadline_exceeded' },
     { headers: json, body: '{"id"', status: 400, code: 'invalid_argument' },
     { headers: json, body: '{"other":1}', status: 400, code: 'invalid_argument' },
     {
@@ -160,6 +174,41 @@ test('bad calls are refused by status and code', async () => {
     const answer = (await response.json()) as { code: string };
     assert.deepEqual([response.status, answer.code], [status, code], JSON.stringify(headers));
   }
+});
+
+for (const compression of [compressionGzip, compressionBrotli]) {
+  test(`requests and large answers may be compressed with ${compression.name}`, async () => {
+    const id = 'x'.repeat(1000);
+    await using shop = await serveShop({ getOrder: async () => ({ id: id.repeat(3) }) });
+    const transport = createLibraryTransport({
+      baseUrl: shop.url,
+      httpVersion: '1.1',
+      sendCompression: compression,
+      acceptCompression: [compression],
+      compressMinBytes: 1,
+    });
+    assert.equal((await createConnectClient(ShopService, transport).getOrder({ id })).id.length, 3000);
+    const asked = { headers: { 'accept-encoding': compression.name } };
+    const query = 'encoding=json&message=%7B%22id%22%3A%22a%22%7D';
+    const response = await fetch(`${shop.url}/shop.v1.ShopService/GetOrder?${query}`, asked);
+    assert.equal(response.headers.get('content-encoding'), compression.name);
+    assert.equal(response.headers.get('vary'), 'accept-encoding');
+    assert.equal(((await response.json()) as { id: string }).id.length, 3000);
+  });
+}
+
+test('small answers are not compressed, nor those for clients that want none', async () => {
+  await using shop = await serveShop({ getOrder: async (_ctx, { id }) => ({ id: 'x'.repeat(Number(id)) }) });
+  const encoding = async (length: number, accepted: string) => {
+    const query = `encoding=json&message=${encodeURIComponent(JSON.stringify({ id: String(length) }))}`;
+    const headers = { 'accept-encoding': accepted };
+    const response = await fetch(`${shop.url}/shop.v1.ShopService/GetOrder?${query}`, { headers });
+    assert.equal(((await response.json()) as { id: string }).id.length, length);
+    return response.headers.get('content-encoding');
+  };
+  assert.equal(await encoding(10, 'gzip'), null);
+  assert.equal(await encoding(3000, 'gzip;q=0, zstd'), null);
+  assert.equal(await encoding(3000, 'identity'), null);
 });
 
 test('what is for services only is refused to everybody outside, whatever header they send', async () => {

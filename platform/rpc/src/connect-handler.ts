@@ -1,4 +1,5 @@
 import type { SoukError } from '@souk/kernel';
+import { compressFor, decompress, readCompression } from './compression.ts';
 import { toConnectError } from './connect-error.ts';
 import { rpcErrors } from './errors.ts';
 import { demandMediaType } from './http-body.ts';
@@ -10,9 +11,11 @@ import { decodeRequest, encodeBinary, encodeJson, type Router } from './router.t
 type Codec = 'proto' | 'json';
 
 const TYPES = ['application/proto', 'application/json'] as const;
+/** Of a message in a query, decompressed. */
+const MAX_MESSAGE_BYTES = 1_048_576;
 const TIMEOUT = /^[0-9]{1,10}$/;
 
-/** Serves the methods of a router by the Connect protocol: single calls over HTTP/1.1, as protobuf or JSON, reads also by GET. */
+/** Serves the methods of a router by the Connect protocol: single calls, as protobuf or JSON, compressed or not, reads also by GET. */
 export function connectHandler(router: Router): HttpProtocol {
   return (_verb, path) => {
     const method = router.methods.get(path.slice(1));
@@ -48,28 +51,35 @@ async function handle(router: Router, method: RoutedMethod, call: HttpCall): Pro
     trace: call.trace,
   };
   const response = await router.invoke(method, facts, () => decodeRequest(method, codec, body));
-  if (codec === 'json')
-    return { status: 200, headers: { 'content-type': TYPES[1] }, body: encodeJson(method, response) };
-  return { status: 200, headers: { 'content-type': TYPES[0] }, body: encodeBinary(method, response) };
+  const type = codec === 'json' ? TYPES[1] : TYPES[0];
+  const answer = codec === 'json' ? encodeJson(method, response) : encodeBinary(method, response);
+  const accepted = headers['accept-encoding'] as string | undefined;
+  if (accepted === undefined) return { status: 200, headers: { 'content-type': type }, body: answer };
+  const smaller = await compressFor(accepted, answer);
+  if (smaller === undefined) return { status: 200, headers: { 'content-type': type }, body: answer };
+  const compressed = { 'content-type': type, 'content-encoding': smaller.compression, vary: 'accept-encoding' };
+  return { status: 200, headers: compressed, body: smaller.body };
 }
 
 async function readCall(method: RoutedMethod, call: HttpCall): Promise<{ codec: Codec; body: Uint8Array }> {
-  if (call.verb === 'GET' && method.rules.noSideEffects) return readQuery(call.query);
+  if (call.verb === 'GET' && method.rules.noSideEffects) return readQuery(method, call.query);
   if (call.verb !== 'POST') {
     const allow = method.rules.noSideEffects ? 'GET, POST' : 'POST';
     throw rpcErrors.METHOD_NOT_ALLOWED({ allowed: allow }, { details: { allow } });
   }
   const type = demandMediaType(call.headers['content-type'], TYPES);
-  return { codec: type === TYPES[0] ? 'proto' : 'json', body: await call.readBody() };
+  return { codec: type === TYPES[0] ? 'proto' : 'json', body: await call.readBody(method.limits.maxMessageBytes) };
 }
 
-function readQuery(query: string): { codec: Codec; body: Uint8Array } {
+async function readQuery(method: RoutedMethod, query: string): Promise<{ codec: Codec; body: Uint8Array }> {
   const parameters = new URLSearchParams(query);
   const codec = parameters.get('encoding');
   if (codec !== 'proto' && codec !== 'json') throw rpcErrors.UNSUPPORTED_MEDIA_TYPE({ wanted: TYPES.join(' or ') });
-  if ((parameters.get('compression') ?? 'identity') !== 'identity') throw rpcErrors.UNSUPPORTED_ENCODING();
+  const compression = readCompression(parameters.get('compression') ?? undefined);
   const message = parameters.get('message') ?? '';
-  return { codec, body: Buffer.from(message, parameters.get('base64') === '1' ? 'base64url' : 'utf8') };
+  const body = Buffer.from(message, parameters.get('base64') === '1' ? 'base64url' : 'utf8');
+  if (compression === undefined) return { codec, body };
+  return { codec, body: await decompress(compression, body, method.limits.maxMessageBytes ?? MAX_MESSAGE_BYTES) };
 }
 
 function readTimeout(header: string | undefined): number | undefined {

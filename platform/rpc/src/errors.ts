@@ -26,7 +26,11 @@ export const rpcErrors = defineErrors('RPC', {
   UNAUTHENTICATED: { code: 'unauthenticated', text: 'sign in to do this' },
   PERMISSION_DENIED: { code: 'permission_denied', text: 'you may not do this' },
   UNSUPPORTED_MEDIA_TYPE: { code: 'invalid_argument', text: 'the content type must be {wanted}', http: 415 },
-  UNSUPPORTED_ENCODING: { code: 'unimplemented', text: 'the body must not be compressed', http: 415 },
+  UNSUPPORTED_ENCODING: {
+    code: 'unimplemented',
+    text: 'the body must not be compressed other than with gzip or br',
+    http: 415,
+  },
   BODY_TOO_LARGE: { code: 'resource_exhausted', text: 'the body must not exceed {limit} bytes', http: 413 },
   NOT_FOUND: { code: 'not_found', text: 'there is nothing at this address' },
   METHOD_NOT_ALLOWED: {

@@ -1,14 +1,24 @@
 import type { IncomingMessage } from 'node:http';
 import { kernelErrors } from '@souk/kernel';
+import { decompress, readCompression } from './compression.ts';
 import { rpcErrors } from './errors.ts';
 
 /**
- * Reads a body up to a limit; past it, nothing more is read.
- * @throws RPC_BODY_TOO_LARGE, RPC_UNSUPPORTED_ENCODING, SOUK_CANCELED when the client is gone
+ * Reads a body up to a limit, decompressed; past it, nothing more is read.
+ * @throws RPC_BODY_TOO_LARGE, RPC_UNSUPPORTED_ENCODING, RPC_MALFORMED_BODY, SOUK_CANCELED when the client is gone
  */
 export function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> {
   const encoding = request.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') return Promise.reject(rpcErrors.UNSUPPORTED_ENCODING());
+  return encoding === undefined ? readRaw(request, limit) : readCompressed(request, encoding, limit);
+}
+
+async function readCompressed(request: IncomingMessage, encoding: string, limit: number): Promise<Uint8Array> {
+  const compression = readCompression(encoding);
+  const body = await readRaw(request, limit);
+  return compression === undefined ? body : decompress(compression, body, limit);
+}
+
+function readRaw(request: IncomingMessage, limit: number): Promise<Uint8Array> {
   if (Number(request.headers['content-length'] ?? 0) > limit)
     return Promise.reject(rpcErrors.BODY_TOO_LARGE({ limit }));
   return new Promise((resolve, reject) => {
