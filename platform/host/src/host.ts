@@ -15,6 +15,7 @@ import type { Database, DatabaseServer } from '@souk/store';
 import type { TelemetryHub } from '@souk/telemetry';
 import type { AnyService } from './any-service.ts';
 import { hostErrors } from './errors.ts';
+import { forwarding } from './forward.ts';
 import { type HostedService, hostService } from './hosted-service.ts';
 import { createJobs } from './jobs.ts';
 import { createHostPolicies, type HostPolicies } from './policies.ts';
@@ -32,6 +33,10 @@ export interface HostOptions {
   readonly settings: Readonly<Record<string, unknown>>;
   /** The way to services of other processes, by full protobuf name. Without it, every callee must be in this process. */
   readonly remote?: (typeName: string) => Transport | undefined;
+  /** Contracts that are served here by passing each call on to where `remote` leads. */
+  readonly forwards?: readonly DescService[];
+  /** Services that run elsewhere and are operated from here: their databases are opened, nothing of them is served or run. */
+  readonly operates?: readonly AnyService[];
   /** Connections per service: a number, or one by name. @default the server's own */
   readonly poolSizes?: Readonly<Record<string, number>>;
   /** Around every call to a service of this process; the first is the outermost. */
@@ -77,6 +82,11 @@ export function createHost(options: HostOptions): Host {
   const transportTo = (typeName: string): Transport | undefined =>
     here.has(typeName) ? inProcess : options.remote?.(typeName);
   checkServices(services, transportTo);
+  for (const service of options.forwards ?? []) {
+    const transport = transportTo(service.typeName);
+    if (!transport) throw hostErrors.CALLEE_MISSING({ service: 'host', callee: service.typeName });
+    router.add(service, forwarding(service, transport, { runtime, telemetry: own, policies }));
+  }
 
   const lifecycle = options.lifecycle ?? createLifecycle({ runtime, log: own.log });
   const jobs = createJobs(runtime);
@@ -97,12 +107,13 @@ export function createHost(options: HostOptions): Host {
     name: 'databases',
     start: async () => {
       onProgress('preparing the databases');
-      const begun = services.map(async (service) => {
+      const open = async (service: AnyService, role: 'run' | 'operate') => {
         const poolSize = options.poolSizes?.[service.name];
         const db = await databases.open(service.name, poolSize === undefined ? {} : { poolSize });
         opened.push(db);
         return hostService({
           service,
+          role,
           runtime,
           telemetry: telemetry.forService(service.name),
           settings: options.settings[service.name],
@@ -114,8 +125,10 @@ export function createHost(options: HostOptions): Host {
           policies,
           stuckSagas: options.stuckSagas,
         });
-      });
-      hosted = await allOrNone(begun, closeAll);
+      };
+      const begun = services.map((service) => open(service, 'run'));
+      const operated = (options.operates ?? []).map((service) => open(service, 'operate'));
+      hosted = await allOrNone([...begun, ...operated], closeAll);
     },
     stop: closeAll,
   });

@@ -19,6 +19,8 @@ import type { ServiceOperators, StuckTeller } from './service-operators.ts';
 
 export interface HostedServiceOptions {
   readonly service: AnyService;
+  /** `operate`: it runs elsewhere; here is only what operators look at and steer, which is all in its database. */
+  readonly role: 'run' | 'operate';
   readonly runtime: Runtime;
   readonly telemetry: Telemetry;
   readonly settings: unknown;
@@ -67,6 +69,8 @@ export async function hostService(options: HostedServiceOptions): Promise<Hosted
     projections,
     parts: undefined,
   } satisfies AnyDeps);
+  const operators = operatorsOf(options, messaging, engine, projections);
+  if (options.role === 'operate') return { name: service.name, operators, start: async () => {}, stop: async () => {} };
   deps.parts = service.parts(deps as never);
   engine.bind(deps);
   projections.bind(deps);
@@ -80,7 +84,7 @@ export async function hostService(options: HostedServiceOptions): Promise<Hosted
 
   return {
     name: service.name,
-    operators: operatorsOf(options, messaging, engine, projections),
+    operators,
     start: async () => {
       await messaging.start();
       await engine.start();

@@ -41,6 +41,7 @@ import { listOrders } from './usecases/list-orders.ts';
 import { listUserOrders } from './usecases/list-user-orders.ts';
 import { placeOrder } from './usecases/place-order.ts';
 import { updateOrderStatus } from './usecases/update-order-status.ts';
+import { watchOrder } from './usecases/watch-order.ts';
 
 const START_TIMEOUT_MS = 30_000;
 const WATCH_EVERY_MS = 5000;
@@ -93,6 +94,7 @@ export const orders = defineService({
       placeOrder: placeOrder(deps),
       getOrder: getOrder(deps),
       getOrderHistory: getOrderHistory(deps),
+      watchOrder: watchOrder(deps),
       updateOrderStatus: updateOrderStatus(deps),
       cancelOrder: cancelOrder(deps),
       listUserOrders: listUserOrders(deps),

@@ -104,6 +104,11 @@ export function evolve(order: Order | undefined, event: OrderEvent): Order {
 export const hasEnded = ({ status }: Order): boolean =>
   status === 'REJECTED' || status === 'DELIVERED' || status === 'CANCELLED';
 
+/** Whether nothing more is to be told: it has ended, and no money that was taken is on its way back. */
+export const isSettled = (order: Order): boolean =>
+  hasEnded(order) &&
+  !(order.status === 'CANCELLED' && (order.paymentStatus === 'AUTHORIZED' || order.paymentStatus === 'CAPTURED'));
+
 /** The state after all events of a stream; undefined for an empty one. */
 export const fold = (events: Iterable<OrderEvent>): Order | undefined => {
   let order: Order | undefined;

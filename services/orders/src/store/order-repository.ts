@@ -41,7 +41,12 @@ export interface OrderRepository {
 
 const streamOf = (orderId: string): string => `order-${orderId}`;
 
-export function createOrderRepository(db: Database, eventStore: EventStore): OrderRepository {
+/** @param onChange Hears of each change once it is committed. */
+export function createOrderRepository(
+  db: Database,
+  eventStore: EventStore,
+  onChange: (order: PositionedOrder) => void,
+): OrderRepository {
   /** @returns the position of the last of them */
   const append = async (
     tx: Transaction,
@@ -83,6 +88,7 @@ export function createOrderRepository(db: Database, eventStore: EventStore): Ord
       if (events.length === 0) return { before, after: { ...before, position: encodePosition(last.position) }, events };
       const after = { ...changed, position: await append(tx, orderId, events, before.version) };
       writeView(tx, after);
+      tx.afterCommit(() => onChange(after));
       if (hasEnded(after) && !hasEnded(before)) eraseForgotten(tx, after);
       return { before, after, events };
     },

@@ -43,6 +43,18 @@ export async function findOrder(sql: Sql, id: string): Promise<PositionedOrder |
   return rows[0] && positioned(rows[0]);
 }
 
+/** How far orders have come. */
+export async function findVersions(
+  sql: Sql,
+  ids: readonly string[],
+): Promise<readonly { readonly id: string; readonly version: number }[]> {
+  const { rows } = await sql.query<{ id: string; version: number }>(
+    '/* order-versions */ select id, version from order_view where id = any($1::text[])',
+    [ids],
+  );
+  return rows;
+}
+
 /** Where a page begins: just after this order. */
 export interface OrderPosition {
   readonly createdAt: string;

@@ -569,6 +569,95 @@ export declare type OrderTransition = Message<"souk.orders.v1.OrderTransition"> 
 export declare const OrderTransitionSchema: GenMessage<OrderTransition>;
 
 /**
+ * Which order, and from where on.
+ *
+ * @generated from message souk.orders.v1.WatchOrderRequest
+ */
+export declare type WatchOrderRequest = Message<"souk.orders.v1.WatchOrderRequest"> & {
+  /**
+   * Id of the order.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Version after which to begin: the last one that was seen. Empty: at the beginning.
+   *
+   * @generated from field: string after = 2;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message souk.orders.v1.WatchOrderRequest.
+ * Use `create(WatchOrderRequestSchema)` to create a new message.
+ */
+export declare const WatchOrderRequestSchema: GenMessage<WatchOrderRequest>;
+
+/**
+ * A change of an order, and how the order stands after it.
+ *
+ * @generated from message souk.orders.v1.OrderUpdate
+ */
+export declare type OrderUpdate = Message<"souk.orders.v1.OrderUpdate"> & {
+  /**
+   * Position in the order's life, from 1 without gaps.
+   *
+   * @generated from field: int32 version = 1;
+   */
+  version: number;
+
+  /**
+   * What happened: the name of the event.
+   *
+   * @generated from field: string event = 2;
+   */
+  event: string;
+
+  /**
+   * Where the order stands.
+   *
+   * @generated from field: souk.orders.v1.Order.Status status = 3;
+   */
+  status: Order_Status;
+
+  /**
+   * Why it was rejected or cancelled.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Where the money stands.
+   *
+   * @generated from field: souk.orders.v1.Order.PaymentStatus payment_status = 5;
+   */
+  paymentStatus: Order_PaymentStatus;
+
+  /**
+   * Where the goods stand.
+   *
+   * @generated from field: souk.orders.v1.Order.FulfilmentStatus fulfilment_status = 6;
+   */
+  fulfilmentStatus: Order_FulfilmentStatus;
+
+  /**
+   * When it happened.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 7;
+   */
+  at?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message souk.orders.v1.OrderUpdate.
+ * Use `create(OrderUpdateSchema)` to create a new message.
+ */
+export declare const OrderUpdateSchema: GenMessage<OrderUpdate>;
+
+/**
  * Where an order should stand.
  *
  * @generated from message souk.orders.v1.UpdateOrderStatusRequest
@@ -898,6 +987,17 @@ export declare const OrderService: GenService<{
     methodKind: "unary";
     input: typeof GetOrderHistoryRequestSchema;
     output: typeof GetOrderHistoryResponseSchema;
+  },
+  /**
+   * Every change of an order as it happens, those so far first, until nothing more is to come. Over HTTP as server-sent events, whose ids are
+   * versions: whoever comes back with the last one goes on behind it.
+   *
+   * @generated from rpc souk.orders.v1.OrderService.WatchOrder
+   */
+  watchOrder: {
+    methodKind: "server_streaming";
+    input: typeof WatchOrderRequestSchema;
+    output: typeof OrderUpdateSchema;
   },
   /**
    * Moves an order to another status by hand. Only legal moves are accepted.
