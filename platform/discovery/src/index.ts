@@ -1,3 +1,14 @@
+export { type BalancingPicker, createPicker, type PickerInit } from './balancing/balancing-picker.ts';
+export { parseBalancing } from './balancing/parse-balancing.ts';
+export {
+  ALGORITHMS,
+  type AlgorithmName,
+  type BalancingSettings,
+  type KeySettings,
+  type KeySource,
+} from './balancing/settings.ts';
+export { type KeySources, stickyKey } from './balancing/sticky-key.ts';
+export type { InstanceView, PickerView, Stage } from './balancing/view.ts';
 export { createDirectory, type Directory, type DirectoryHealth, type DirectoryOptions } from './directory.ts';
 export { discoveryErrors } from './errors.ts';
 export { createFileRegistry, type FileRegistryOptions } from './file-registry.ts';
