@@ -16,6 +16,7 @@ export type Fresh<T> = Omit<T, 'createRev' | 'modifyRev'>;
  * | `service:<name>` | its instances, their checks, their nodes and the checks of those; gone with its last instance |
  * | `service-instances:<name>` | its instances and their nodes |
  * | `service-checks:<name>` | the checks of its instances |
+ * | `instances` | every instance and every node |
  * | `services` | names of services, and the sets of their tags |
  * | `nodes`, `node:<name>` | nodes; a node and its instances |
  * | `node-checks:<name>` | the checks on a node |
@@ -34,6 +35,8 @@ export interface CatalogStore extends Catalog {
   deleteCheck(change: Change, node: string, id: string): void;
   /** Takes over what a check wrote without telling anybody: no index moves, nothing is logged. */
   noteOutput(node: string, id: string, output: string): void;
+  /** Tells everybody what `noteOutput` took over. */
+  publishOutput(change: Change, node: string, id: string): void;
   checksOfInstance(node: string, id: string): Iterable<CheckEntry>;
   readonly instanceCount: number;
   readonly persistent: Persistent;
@@ -141,14 +144,16 @@ export function createCatalogStore(options: { readonly revisions: Revisions; rea
   };
 
   const apply = (entry: LogEntry): void => {
-    if (entry[0] === 'node') return setNode(entry[1]);
-    if (entry[0] === 'instance') return setInstance(entry[1]);
-    if (entry[0] === 'check') return setCheck(entry[1]);
-    const record = recordOf(entry[1]);
-    if (record === undefined) return;
-    if (entry[0] === 'no-instance') return unsetInstance(record, entry[2]);
-    if (entry[0] === 'no-check') return unsetCheck(record, entry[2]);
-    nodes.delete(entry[1].toLowerCase());
+    if (entry[0] === 'node') setNode(entry[1]);
+    else if (entry[0] === 'instance') setInstance(entry[1]);
+    else if (entry[0] === 'check') setCheck(entry[1]);
+    else if (entry[0] === 'no-node') nodes.delete(entry[1].toLowerCase());
+    else {
+      const record = recordOf(entry[1]);
+      if (record === undefined) return;
+      if (entry[0] === 'no-instance') unsetInstance(record, entry[2]);
+      else unsetCheck(record, entry[2]);
+    }
   };
 
   // Which resources a change touches.
@@ -171,7 +176,10 @@ export function createCatalogStore(options: { readonly revisions: Revisions; rea
     revisions.touch(`node-checks:${key(record)}`, rev);
     revisions.touch('state:any', rev);
     revisions.touch(`state:${entry.status}`, rev);
-    if (entry.serviceId === '') return touchServicesOn(record, ['service'], rev);
+    if (entry.serviceId === '') {
+      touchServicesOn(record, ['service'], rev);
+      return;
+    }
     // An instance that is gone was touched by its own going.
     const service = record.instances.get(entry.serviceId)?.service ?? entry.serviceName;
     if (service !== '') touchService(service, ['service', 'service-checks'], rev);
@@ -201,6 +209,7 @@ export function createCatalogStore(options: { readonly revisions: Revisions; rea
     touchService(before.service, EVERY_KIND, change.rev);
     if (table.signatureOf(before.service) !== tags) revisions.touch('services', change.rev);
     revisions.touch(`node:${key(record)}`, change.rev);
+    revisions.touch('instances', change.rev);
     tell({ kind: 'instance', before, after: undefined }, change.rev);
   };
 
@@ -232,6 +241,7 @@ export function createCatalogStore(options: { readonly revisions: Revisions; rea
       if (after === undefined) return;
       commit(change, ['node', after]);
       revisions.touch('nodes', change.rev);
+      revisions.touch('instances', change.rev);
       revisions.touch(`node:${node.name.toLowerCase()}`, change.rev);
       touchServicesOn(recordOf(node.name) as NodeRecord, ['service', 'service-instances'], change.rev);
       tell({ kind: 'node', before, after }, change.rev);
@@ -259,6 +269,7 @@ export function createCatalogStore(options: { readonly revisions: Revisions; rea
       for (const name of names) touchService(name, EVERY_KIND, change.rev);
       if ([...names].some((name, at) => table.signatureOf(name) !== tags[at])) revisions.touch('services', change.rev);
       revisions.touch(`node:${key(record)}`, change.rev);
+      revisions.touch('instances', change.rev);
       tell({ kind: 'instance', before, after }, change.rev);
     },
     deleteInstance,
@@ -279,6 +290,15 @@ export function createCatalogStore(options: { readonly revisions: Revisions; rea
     noteOutput: (node, id, output) => {
       const before = recordOf(node)?.checks.get(id);
       if (before !== undefined && before.output !== output) setCheck({ ...before, output });
+    },
+    publishOutput: (change, node, id) => {
+      const record = recordOf(node);
+      const before = record?.checks.get(id);
+      if (record === undefined || before === undefined) return;
+      const after = { ...before, modifyRev: change.rev };
+      commit(change, ['check', after]);
+      touchCheck(record, after, change.rev);
+      tell({ kind: 'check', before, after }, change.rev);
     },
     persistent: {
       name: NAME,
