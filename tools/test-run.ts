@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
@@ -44,6 +45,8 @@ export interface RunOptions {
   readonly names: readonly string[];
   /** So many files that took longest are told of. @default none */
   readonly slowest?: number;
+  /** Tests that repeat something by chance do it as often as is worth while, not as often as CI has time for. @default false */
+  readonly long?: boolean;
 }
 
 /** Runs the files; failures and the closing lines go to standard output. Resolves to whether all went well. */
@@ -96,6 +99,9 @@ interface FileResult {
   readonly events: readonly RunnerEvent[];
 }
 
+/** Compiled modules, kept between processes: most of what a short one does otherwise is to strip types and compile. */
+const compileCache = join(import.meta.dirname, '..', 'node_modules', '.cache', 'souk-test', 'compiled');
+
 async function runFile(file: string, options: RunOptions, stop: AbortSignal): Promise<FileResult> {
   const { timeoutMs, names } = options;
   // A file that hangs in a test fails there with the test's name; the file's own limit, a little later, ends what hangs outside of one.
@@ -104,6 +110,7 @@ async function runFile(file: string, options: RunOptions, stop: AbortSignal): Pr
     files: [file],
     timeout: timeoutMs,
     signal: AbortSignal.any([limit, stop]),
+    env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...(options.long === true && { SOUK_TEST_LONG: '1' }) },
     ...(names.length > 0 ? { testNamePatterns: [...names] } : {}),
   });
   let counts: FileResult['counts'] = { tests: 0, suites: 0, passed: 0, failed: 0, cancelled: 0, skipped: 0, todo: 0 };

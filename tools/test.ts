@@ -14,6 +14,7 @@ const { values, positionals } = parseArgs({
     timeout: { type: 'string', default: '240' },
     workers: { type: 'string', default: String(Math.max(2, Math.min(8, availableParallelism()))) },
     slowest: { type: 'string', default: '0' },
+    long: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
 });
@@ -33,11 +34,14 @@ if (!(Number.isInteger(slowest) && slowest >= 0)) usage(`--slowest: want a whole
 const files = selectTests(process.cwd(), values.kind as TestKind[], positionals);
 if (values.list) console.log(files.join('\n'));
 else if (files.length === 0) usage(`no test file matches ${positionals.join(' ') || 'these kinds'}`);
-else process.exitCode = (await runTests({ files, workers, timeoutMs, names: values.name, slowest })) ? 0 : 1;
+else
+  process.exitCode = (await runTests({ files, workers, timeoutMs, names: values.name, slowest, long: values.long }))
+    ? 0
+    : 1;
 
 function usage(problem: string): never {
   console.error(
-    `test: ${problem}\nusage: npm test -- [--kind ${kinds.join('|')}]... [--name pattern]... [--timeout seconds] [--slowest files] [path part]...`,
+    `test: ${problem}\nusage: npm test -- [--kind ${kinds.join('|')}]... [--name pattern]... [--timeout seconds] [--slowest files] [--long] [path part]...`,
   );
   process.exit(2);
 }

@@ -26,7 +26,12 @@ function failsPlainly({ code, stderr, folder }: Result, pattern: RegExp, exitCod
 }
 
 let shop: ShopProcess;
+/** A shop waits a while for its database, so this one begins when the first test does. */
+let deserted: Promise<Result>;
 before(async () => {
+  deserted = closedPort().then((port) =>
+    souk(['up'], { DATABASE_URL: `postgres://ada:hush-hush@127.0.0.1:${port}/shop`, PORT: '0' }),
+  );
   shop = await startShop();
 });
 after(() => shop?.kill9());
@@ -53,16 +58,6 @@ describe('what keeps a shop from starting is said in a line:', { concurrency: 3 
     failsPlainly(await souk(['up'], { SOUK_DATA: folder, PORT: '0' }), /was made by a newer souk/);
   });
 
-  test('its database does not answer', async () => {
-    const closed = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => closed.once('listening', resolve));
-    const { port } = closed.address() as { port: number };
-    await new Promise((resolve) => closed.close(resolve));
-    const result = await souk(['up'], { DATABASE_URL: `postgres://ada:hush-hush@127.0.0.1:${port}/shop`, PORT: '0' });
-    failsPlainly(result, /no PostgreSQL answers at/);
-    assert.doesNotMatch(result.stdout + result.stderr, /hush-hush/);
-  });
-
   test('an unknown setting', async () => {
     failsPlainly(await souk(['up', '--http.prot=1']), /http\.port/);
   });
@@ -76,6 +71,15 @@ describe('what keeps a shop from starting is said in a line:', { concurrency: 3 
     failsPlainly(await souk(['down']), /no command 'down'/, 2);
   });
 });
+
+/** Where nobody listens. */
+async function closedPort(): Promise<number> {
+  const closed = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => closed.once('listening', resolve));
+  const { port } = closed.address() as { port: number };
+  await new Promise((resolve) => closed.close(resolve));
+  return port;
+}
 
 test('every command explains itself', async () => {
   const overview = await souk(['--help']);
@@ -164,4 +168,10 @@ test('the password of the administrator is made up, and shown once', async () =>
   };
   assert.match(await open(), /Administrator admin@souk\.local, password \S{16,} \(shown this once\)/);
   assert.doesNotMatch(await open(), /password/);
+});
+
+test('what keeps a shop from starting is said in a line: its database does not answer', async () => {
+  const result = await deserted;
+  failsPlainly(result, /no PostgreSQL answers at/);
+  assert.doesNotMatch(result.stdout + result.stderr, /hush-hush/);
 });

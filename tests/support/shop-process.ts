@@ -26,6 +26,8 @@ export interface Running {
 
 export const repository = join(import.meta.dirname, '..', '..');
 
+const PASSED_ON = ['PATH', 'HOME', 'TMPDIR', 'NODE_COMPILE_CACHE'];
+
 let base: string | undefined;
 let folders = 0;
 
@@ -37,7 +39,7 @@ export function scratchFolder(): string {
   return folder;
 }
 
-/** Starts a TypeScript or JavaScript file with nothing of our own environment but what finds programs. */
+/** Starts a TypeScript or JavaScript file with nothing of our own environment but what finds programs and compiled modules. */
 export function startNode(
   args: readonly string[],
   options: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string },
@@ -45,7 +47,7 @@ export function startNode(
   base ??= makeBase();
   const child = spawn(process.execPath, args, {
     cwd: options.cwd,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR, ...options.env },
+    env: { ...Object.fromEntries(PASSED_ON.map((name) => [name, process.env[name]])), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   return follow(child, base);
