@@ -11,7 +11,7 @@ import {
 } from '@bufbuild/protobuf';
 import { type Caller, kernelErrors, newTrace, type Runtime, rootContext, type TraceContext } from '@souk/kernel';
 import { compileJsonDecoder, compileJsonEncoder, compileValidator, type MethodRules, methodRules } from '@souk/schema';
-import { parseTraceparent, type Telemetry } from '@souk/telemetry';
+import { parseTraceparent, type SpanOptions, type Telemetry } from '@souk/telemetry';
 import { admit, admitOwner } from './access.ts';
 import { createAnswerMemory, holdsBytes, type KeptAnswer } from './answer-memory.ts';
 import { mapped } from './async-iterables.ts';
@@ -25,6 +25,7 @@ import { chain, type Interceptor, type Next, type StreamInterceptor } from './in
 import { parseJsonBody } from './json-body.ts';
 import { createGate, type MethodLimits } from './method-limits.ts';
 import type { AnyHandler, AnyStreamHandler, RoutedMethod, RoutedStream, ServedMethod } from './routed-method.ts';
+import { routingOf } from './routing.ts';
 import { createServedStreams } from './served-streams.ts';
 import { streamHandler } from './stream-method.ts';
 import { createStreamMetrics } from './stream-metrics.ts';
@@ -96,6 +97,7 @@ export interface Router {
   drain(): void;
 }
 
+const SERVER_SPAN: SpanOptions = Object.freeze({ kind: 'server', attributes: { 'rpc.system': 'souk' } });
 const MAX_TIMEOUT_MS = 30_000;
 const MAX_STREAMS = 1000;
 const NO_LIMITS: MethodLimits = Object.freeze({});
@@ -120,9 +122,11 @@ export function createRouter(options: RouterOptions): Router {
       signal: facts.signal,
       trace: facts.trace ?? parseTraceparent(headers.traceparent, headers.tracestate) ?? newTrace(runtime, true),
       caller: facts.caller,
+      log: method.log,
+      routing: routingOf(headers),
     });
-    const span = telemetry.tracer.start(root, method.name, { kind: 'server', attributes: { 'rpc.system': 'souk' } });
-    let ctx = root.with({ trace: span.trace, log: method.log });
+    const span = telemetry.tracer.start(root, method.name, SERVER_SPAN);
+    let ctx = span.trace === root.trace ? root : root.with({ trace: span.trace });
     let code = 'ok';
     try {
       if (timeoutMs <= 0) throw kernelErrors.DEADLINE_EXCEEDED();
@@ -137,7 +141,7 @@ export function createRouter(options: RouterOptions): Router {
       const work = method.run({ ctx, method: method.name, desc: method.desc, rules: method.rules, request, headers });
       // A handler that is cut off is at work until it has settled.
       if (leave !== undefined) work.then(leave, leave);
-      return await deadlines.within(timeoutMs, facts.signal, work);
+      return await deadlines.within(timeoutMs, facts.signal, work, startedMs);
     } catch (thrown) {
       const error = logFailure(runtime, ctx, thrown);
       code = error.code;

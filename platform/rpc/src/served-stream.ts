@@ -17,6 +17,7 @@ import { logFailure } from './failure.ts';
 import { readIdempotencyKey } from './idempotency-key.ts';
 import type { RoutedStream } from './routed-method.ts';
 import type { CallFacts } from './router.ts';
+import { routingOf } from './routing.ts';
 
 type Result = IteratorResult<Message, undefined>;
 
@@ -132,6 +133,7 @@ export class ServedStream implements AsyncIterableIterator<Message, undefined> {
       signal: this.#gone.signal,
       trace: facts.trace ?? parseTraceparent(headers.traceparent, headers.tracestate) ?? newTrace(runtime, true),
       caller: facts.caller,
+      routing: routingOf(headers),
     });
     const attributes = { 'rpc.system': 'souk' };
     this.#span = method.telemetry.tracer.start(this.#root, method.name, { kind: 'server', attributes });
