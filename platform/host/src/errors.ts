@@ -10,5 +10,6 @@ export const hostErrors = defineErrors('HOST', {
     code: 'unavailable',
     text: 'port {port} is in use: stop what listens there, or choose another with PORT or --http.port',
   },
+  NO_HTTP: { code: 'internal', text: 'this version of Node has no listener for {event} to take over' },
   PORT_DENIED: { code: 'permission_denied', text: 'port {port} may not be used by this user: choose one above 1023' },
 });

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, type ClientRequest, get, type IncomingMessage } from 'node:http';
-import { connect } from 'node:net';
+import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { virtualRuntime } from '@souk/kernel';
+import fc from 'fast-check';
 import { createHttpServer } from './index.ts';
 
 async function listening(t: TestContext, drainMs?: number) {
@@ -124,4 +126,195 @@ test('nonsense is a bad request, and the server goes on', async (t) => {
   const [chunk] = await once(socket, 'data');
   assert.match(String(chunk), /^HTTP\/1\.1 400/);
   assert.equal((await ask()).status, 200);
+});
+
+const overHttp2 = async (session: ClientHttp2Session, path = '/') => {
+  const stream = session.request({ ':path': path });
+  stream.setEncoding('utf8');
+  const { promise: cut, reject } = Promise.withResolvers<never>();
+  stream.on('close', () => reject(new Error('cut')));
+  const [headers] = await Promise.race([once(stream, 'response'), cut]);
+  let body = '';
+  for await (const chunk of stream) body += chunk;
+  return { status: headers[':status'] as number, headers, body };
+};
+
+test('one port serves HTTP/1.1 and HTTP/2, whatever the pieces in which the preface comes', async (t) => {
+  const { server, ask, url } = await listening(t);
+  server.serve((request, response) => void response.end(`${request.httpVersion} ${request.url}`));
+  assert.equal((await ask()).body, '1.1 /');
+  const session = connectHttp2(url());
+  assert.equal((await overHttp2(session, '/x')).body, '2.0 /x');
+  session.close();
+
+  const proxy = createServer((client) => {
+    const upstream = connect({ port: server.port, host: '127.0.0.1', noDelay: true });
+    upstream.pipe(client);
+    client.on('error', () => {});
+    upstream.on('error', () => {});
+    client.on('close', () => upstream.destroy());
+    client.on('data', async (chunk: Buffer) => {
+      client.pause();
+      for (const byte of chunk) {
+        await new Promise((resolve) => upstream.write(Uint8Array.of(byte), resolve));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      client.resume();
+    });
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const inPieces = connectHttp2(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+  assert.equal((await overHttp2(inPieces, '/y')).body, '2.0 /y');
+  inPieces.destroy();
+  proxy.close();
+});
+
+test('a POST that is larger than one packet comes whole, though its first bytes were looked at', async (t) => {
+  const { server, url } = await listening(t);
+  server.serve((request, response) => {
+    let length = 0;
+    request.on('data', (chunk) => {
+      length += chunk.length;
+    });
+    request.on('end', () => response.end(String(length)));
+  });
+  const response = await fetch(url(), { method: 'POST', body: 'x'.repeat(1_000_000) });
+  assert.equal(await response.text(), '1000000');
+});
+
+test('drain tells HTTP/2 clients to go away and lets what they have begun end', async (t) => {
+  const { runtime, server, url } = await listening(t);
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
+  server.serve((_request, response) => {
+    begin();
+    void mayEnd.then(() => response.end('done'));
+  });
+  const session = connectHttp2(url());
+  const underWay = overHttp2(session);
+  await begun;
+  const away = once(session, 'goaway');
+  let drained = false;
+  const drain = server.drain().then(() => {
+    drained = true;
+  });
+  const [code] = await away;
+  assert.equal(code, constants.NGHTTP2_NO_ERROR);
+  assert.equal(drained, false);
+  end();
+  assert.equal((await underWay).body, 'done');
+  while (!drained) await runtime.advance(100);
+  await drain;
+});
+
+test('an HTTP/2 request that is still there when the time is over is cut', async (t) => {
+  const { runtime, server, url } = await listening(t, 2000);
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  server.serve(() => begin());
+  const session = connectHttp2(url());
+  session.on('error', () => {});
+  const hanging = assert.rejects(overHttp2(session));
+  await begun;
+  const drained = server.drain();
+  await runtime.advance(2000);
+  await drained;
+  await hanging;
+  assert.equal(runtime.pendingTimers, 0);
+});
+
+test('an HTTP/2 request that does not come to its end is cut, unless it is being answered', async (t) => {
+  const { runtime, server, url } = await listening(t);
+  server.serve((request, response) => {
+    if (request.url === '/talk') response.writeHead(200).flushHeaders();
+  });
+  const session = connectHttp2(url());
+  const slow = session.request({ ':path': '/slow', ':method': 'POST' });
+  const talk = session.request({ ':path': '/talk', ':method': 'POST' });
+  slow.on('error', () => {});
+  await once(talk, 'response');
+  const cut = once(slow, 'close');
+  await runtime.advance(62_000);
+  await cut;
+  assert.equal(slow.rstCode, constants.NGHTTP2_CANCEL);
+  assert.equal(talk.destroyed, false);
+  session.destroy();
+});
+
+test('a client that says nothing is not waited for', async (t) => {
+  const { runtime, server } = await listening(t);
+  const silent = connect(server.port, '127.0.0.1');
+  await once(silent, 'connect');
+  const closed = once(silent, 'close');
+  silent.write('PR');
+  silent.resume();
+  await new Promise((resolve) => setImmediate(resolve));
+  // The server hears of the connection when the event loop lets it.
+  while (!silent.destroyed) {
+    await runtime.advance(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await closed;
+});
+
+test('a connection that somebody else has accepted is served and drained like its own', async () => {
+  const runtime = virtualRuntime();
+  const server = createHttpServer({ runtime, port: 0, host: '127.0.0.1' });
+  server.serve((request, response) => void response.end(request.httpVersion));
+  const elsewhere = createServer({ pauseOnConnect: true }, (socket: Socket) => server.accept(socket));
+  elsewhere.listen(0, '127.0.0.1');
+  await once(elsewhere, 'listening');
+  const url = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+  assert.equal(await (await fetch(url)).text(), '1.1');
+  const session = connectHttp2(url);
+  assert.equal((await overHttp2(session)).body, '2.0');
+  const away = once(session, 'goaway');
+  let drained = false;
+  const drain = server.drain().then(() => {
+    drained = true;
+  });
+  await away;
+  while (!drained) await runtime.advance(100);
+  await drain;
+  elsewhere.close();
+});
+
+test('no bytes whatever stop the server', async (t) => {
+  const { server, ask } = await listening(t);
+  server.serve((request, response) => {
+    request.resume();
+    request.on('error', () => {});
+    response.end('x');
+  });
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+  const frame = fc
+    .record({
+      payload: fc.uint8Array({ maxLength: 60 }),
+      type: fc.integer({ min: 0, max: 12 }),
+      flags: fc.integer({ min: 0, max: 255 }),
+      stream: fc.integer({ min: 0, max: 5 }),
+    })
+    .map(({ payload, type, flags, stream }) =>
+      Buffer.concat([Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, stream]), payload]),
+    );
+  const bytes = fc.oneof(
+    fc.uint8Array({ minLength: 1, maxLength: 300 }).map((each) => Buffer.from(each)),
+    fc.array(frame, { maxLength: 8 }).map((frames) => Buffer.concat([preface, settings, ...frames])),
+    fc.string({ maxLength: 200 }).map((text) => Buffer.from(`POST / HTTP/1.1\r\nhost: x\r\n${text}\r\n\r\n${text}`)),
+  );
+  await fc.assert(
+    fc.asyncProperty(bytes, async (sent) => {
+      const socket = connect(server.port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.resume();
+      const closed = once(socket, 'close').catch(() => {});
+      socket.end(sent);
+      for (let turn = 0; turn < 20 && !socket.destroyed; turn++) await new Promise((resolve) => setImmediate(resolve));
+      socket.destroy();
+      await closed;
+    }),
+    { numRuns: 150 },
+  );
+  assert.equal((await ask()).body, 'x');
 });

@@ -1,9 +1,25 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { fromUnknown, type Logger, type Runtime, silentLogger } from '@souk/kernel';
 import { hostErrors } from './errors.ts';
+import { createHttp2Sessions } from './http2-sessions.ts';
+import { createProtocolSniffer } from './protocol-sniffer.ts';
 
+/** Serves a request of HTTP/1.1 or HTTP/2: `request.httpVersionMajor` says which. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface TlsOptions {
+  /** PEM. */
+  readonly key: string | Buffer;
+  /** PEM, with the certificates in between. */
+  readonly cert: string | Buffer;
+  /** PEM: who may have signed certificates of clients. */
+  readonly ca?: string | Buffer;
+  /** Refuses clients without a certificate that `ca` has signed. @default false */
+  readonly requestClientCert?: boolean;
+}
 
 export interface HttpServerOptions {
   readonly runtime: Runtime;
@@ -11,13 +27,18 @@ export interface HttpServerOptions {
   readonly port: number;
   /** Address to listen on. */
   readonly host: string;
+  /** @default none: cleartext */
+  readonly tls?: TlsOptions;
   /** Longest wait for requests under way when stopping, in milliseconds. @default 10000 */
   readonly drainMs?: number;
   /** Hears of connections that could not be accepted. @default silent */
   readonly log?: Logger;
 }
 
-/** An HTTP server in three acts: it takes its port, later it serves, and it finishes what it has begun before it ends. */
+/**
+ * An HTTP server in three acts: it takes its port, later it serves, and it finishes what it has begun before it ends. HTTP/1.1 and HTTP/2 share
+ * the port: over TLS the client chooses (ALPN), in cleartext its first bytes tell.
+ */
 export interface HttpServer {
   /** Where it listens, once it does. */
   readonly port: number;
@@ -28,7 +49,12 @@ export interface HttpServer {
   listen(): Promise<void>;
   /** From now on requests go to this handler. */
   serve(handler: HttpHandler): void;
-  /** Takes no new connection, lets requests under way end, and cuts what is still there when the time is over. */
+  /** Takes over a connection that another process has accepted, as if it had come to the port. Nothing must have been read from it. */
+  accept(socket: Socket): void;
+  /**
+   * Takes no new connection, lets requests under way end, and cuts what is still there when the time is over. Clients are told to go
+   * elsewhere: by `connection: close`, or GOAWAY.
+   */
   drain(): Promise<void>;
 }
 
@@ -39,23 +65,45 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 65_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { runtime, host, log = silentLogger } = options;
+  const { runtime, host, tls, log = silentLogger } = options;
   let handler: HttpHandler = answerNotReady;
   let draining = false;
-  const server = createServer(
-    {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      noDelay: true,
-    },
-    (request, response) => {
-      if (draining) response.setHeader('connection', 'close');
-      handler(request, response);
-    },
+  const limits = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    noDelay: true,
+  };
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    if (draining) response.setHeader('connection', 'close');
+    handler(request, response);
+  };
+  const server: Server =
+    tls === undefined
+      ? createServer(limits, onRequest)
+      : createTlsServer({ ...limits, ...secureOptions(tls) }, onRequest);
+  const http2 = createHttp2Sessions(
+    runtime,
+    { idleMs: KEEP_ALIVE_MS, requestMs: REQUEST_TIMEOUT_MS },
+    // The classes of HTTP/2 are made to be used as these.
+    (request, response) => handler(request as unknown as IncomingMessage, response as unknown as ServerResponse),
   );
+  const sniffer = createProtocolSniffer(runtime, HEADERS_TIMEOUT_MS);
+  const sockets = trackSockets(server);
+
+  const asHttp1 = takeOver(server, tls === undefined ? 'connection' : 'secureConnection', (socket) => {
+    const go = (protocol: 'http1' | 'http2'): void => {
+      if (protocol === 'http2') http2.accept(socket);
+      else {
+        asHttp1(socket);
+        socket.resume();
+      }
+    };
+    if (tls === undefined) sniffer.sniff(socket, go);
+    else go((socket as TLSSocket).alpnProtocol === 'h2' ? 'http2' : 'http1');
+  });
   // A broken connection is the client's affair; without listeners these would end the process.
-  server.on('clientError', (_error, socket) => answerBadRequest(socket as Socket));
+  server.on('clientError', (_error, socket) => answerBadRequest(socket as Socket, tls !== undefined));
   server.on('error', (error) => {
     if (server.listening) log.error('a connection could not be accepted', { err: fromUnknown(error) });
   });
@@ -68,14 +116,29 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     serve: (given) => {
       handler = given;
     },
+    accept: (socket) => {
+      if (draining) return void socket.destroy();
+      // Begins the watch over slow and idle connections, which otherwise begins with the port.
+      if (!server.listening && sockets.size === 0) server.emit('listening');
+      server.emit('connection', socket);
+    },
     drain: async () => {
       draining = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      const quit = (): void => {
+        sniffer.closeSilent();
+        server.closeIdleConnections();
+        http2.goAway();
+      };
+      quit();
       // A connection that becomes idle after its last answer is closed here; what is still at work after the drain is cut.
-      const idle = runtime.timers.every(IDLE_CHECK_MS, () => server.closeIdleConnections());
-      const cut = runtime.timers.after(drainMs, () => server.closeAllConnections());
-      await closed;
+      const idle = runtime.timers.every(IDLE_CHECK_MS, quit);
+      const cut = runtime.timers.after(drainMs, () => {
+        server.closeAllConnections();
+        http2.destroy();
+        for (const socket of sockets.all()) socket.destroy();
+      });
+      await Promise.all([closed, sockets.gone()]);
       idle.cancel();
       cut.cancel();
     },
@@ -83,6 +146,53 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 const IDLE_CHECK_MS = 50;
+
+const secureOptions = ({ key, cert, ca, requestClientCert = false }: TlsOptions) => ({
+  key,
+  cert,
+  ...(ca !== undefined && { ca }),
+  requestCert: requestClientCert,
+  rejectUnauthorized: requestClientCert,
+  minVersion: 'TLSv1.2' as const,
+  ALPNProtocols: ['h2', 'http/1.1'],
+});
+
+/** Puts `taker` in the place of the server's own way with a connection, and gives that back. */
+function takeOver(
+  server: Server,
+  event: 'connection' | 'secureConnection',
+  taker: (socket: Socket) => void,
+): (socket: Socket) => void {
+  const [own] = server.listeners(event) as ((socket: Socket) => void)[];
+  if (own === undefined) throw hostErrors.NO_HTTP({ event });
+  server.off(event, own);
+  server.on(event, taker);
+  return (socket) => own.call(server, socket);
+}
+
+/** All connections, also those that did not come to the port. */
+function trackSockets(server: Server) {
+  const open = new Set<Socket>();
+  let onGone: () => void = () => {};
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => {
+      open.delete(socket);
+      if (open.size === 0) onGone();
+    });
+  });
+  return {
+    get size() {
+      return open.size;
+    },
+    all: () => [...open],
+    gone: () =>
+      new Promise<void>((resolve) => {
+        onGone = resolve;
+        if (open.size === 0) resolve();
+      }),
+  };
+}
 
 const NOT_READY = JSON.stringify({
   type: 'urn:souk:error:HOST_NOT_READY',
@@ -111,7 +221,9 @@ function listen(server: Server, port: number, host: string): Promise<void> {
   });
 }
 
-function answerBadRequest(socket: Socket): void {
-  if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+/** Who does not get through the handshake of TLS could not read an answer. */
+function answerBadRequest(socket: Socket, isSecure: boolean): void {
+  if (socket.writable && !isSecure)
+    socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
   else socket.destroy();
 }
