@@ -32,5 +32,9 @@ export interface Picker {
   update(view: ServiceView): void;
   /** @returns undefined when no instance may be asked */
   pick(request: PickRequest): Picked | undefined;
+  /** Chooses an instance that gets a copy of the call, whose answer is for nobody. @returns undefined when this call is not copied */
+  mirror?(request: PickRequest): Picked | undefined;
+  /** Why nobody can be picked, in words, for DISCOVERY_NO_INSTANCE. */
+  explain?(): string;
   close(): void;
 }

@@ -12,16 +12,16 @@ import type { Outcome, Picked, Picker, PickRequest } from '../picker.ts';
 import type { ServiceView } from '../registry.ts';
 import type { Draw } from './algorithm.ts';
 import { goesByKey } from './algorithms.ts';
-import { type BalancingMetrics, createBalancingMetrics, type Fallback } from './balancing-metrics.ts';
-import { createGroup, fillGroup, type Group, type GroupInit } from './group.ts';
+import { type BalancingMetrics, createBalancingMetrics } from './balancing-metrics.ts';
+import type { Group } from './group.ts';
+import { createGroups } from './groups.ts';
 import { hashOf } from './hash.ts';
-import { createMember, isHealthy, isSuspect, type Member, refresh } from './member.ts';
+import { createMember, type Member, refresh } from './member.ts';
 import { createOutlierDetector } from './outlier.ts';
 import { observe } from './peak-ewma.ts';
 import { type Pool, reweigh } from './pool.ts';
 import type { BalancingSettings } from './settings.ts';
 import { createSplit } from './split.ts';
-import { callerNumber, hasMetadata, subsetOf } from './subset.ts';
 import { type InstanceView, type PickerView, viewOf, whyNone, zonesInWords } from './view.ts';
 
 export interface PickerInit {
@@ -59,18 +59,13 @@ export function createPicker(init: PickerInit): BalancingPicker {
   const next = () => random.next();
   let members = new Map<string, Member>();
   let sorted: readonly Member[] = [];
-  let outside: ReadonlyMap<Member, 'metadata' | 'subset'> = new Map();
   let source: PickerView['source'] = 'none';
   let settings = init.settings();
   let split = createSplit(settings.split);
   let byKey = goesByKey(settings.algorithm);
-  let groupInit: GroupInit = { settings, random, zone: self?.zone ?? '', callers: self?.callers };
-  let stable = createGroup(groupInit);
-  let stableFellBack: Fallback | undefined;
-  let metadataEmpty = false;
-  let versions = new Map<string, Group>();
-  let candidates: readonly Member[] = [];
-  let present: ReadonlySet<string> = new Set();
+  const groupsFor = () =>
+    createGroups({ settings, random, zone: self?.zone ?? '', callers: self?.callers }, self?.id ?? '');
+  let groups = groupsFor();
   let stale = true;
   let closed = false;
   let registryHasAnswered = false;
@@ -97,50 +92,6 @@ export function createPicker(init: PickerInit): BalancingPicker {
     },
   });
 
-  const rebuild = (nowMs: number): void => {
-    stale = false;
-    for (const member of sorted) member.pools = [];
-    narrow();
-    const { stable: version, canaries } = settings.split;
-    const elsewhere = new Set(canaries.map((canary) => canary.version));
-    const usual = candidates.filter(({ instance }) =>
-      version === '' ? !elsewhere.has(instance.version) : instance.version === version,
-    );
-    stableFellBack = usual.some(isUsable) || usual.length === candidates.length ? undefined : 'stable_empty';
-    fillGroup(stable, stableFellBack === undefined ? usual : candidates, groupInit, nowMs);
-    for (const version of versions.keys()) fillVersion(version, nowMs);
-  };
-
-  /** Leaves those who may be asked at all. */
-  const narrow = (): void => {
-    const { metadata, otherwise, size, above } = settings.subset;
-    const wanted = Object.entries(metadata);
-    const fitting = wanted.length === 0 ? sorted : sorted.filter(({ instance }) => hasMetadata(instance, wanted));
-    metadataEmpty = !fitting.some(isUsable) && fitting.length < sorted.length;
-    const chosen = metadataEmpty && otherwise === 'all' ? sorted : fitting;
-    candidates =
-      size > 0 && chosen.length > above && !byKey ? subsetOf(chosen, size, callerNumber(self?.id ?? '')) : chosen;
-    present = new Set(candidates.map(({ instance }) => instance.version));
-    const [among, left] = [new Set(chosen), new Set(candidates)];
-    outside = new Map(
-      sorted
-        .filter((member) => !left.has(member))
-        .map((member) => [member, among.has(member) ? ('subset' as const) : ('metadata' as const)]),
-    );
-  };
-
-  const fillVersion = (version: string, nowMs: number): Group | undefined => {
-    if (!present.has(version)) {
-      versions.delete(version);
-      return undefined;
-    }
-    const its = candidates.filter(({ instance }) => instance.version === version);
-    const group = versions.get(version) ?? createGroup(groupInit);
-    versions.set(version, group);
-    fillGroup(group, its, groupInit, nowMs);
-    return group;
-  };
-
   /** Brings everything up to date with time, settings and instances. */
   const prepare = (): number => {
     const nowMs = clock.monotonicMs();
@@ -149,33 +100,29 @@ export function createPicker(init: PickerInit): BalancingPicker {
       settings = wanted;
       split = createSplit(settings.split);
       byKey = goesByKey(settings.algorithm);
-      groupInit = { ...groupInit, settings };
-      stable = createGroup(groupInit);
-      versions = new Map();
+      groups = groupsFor();
       outliers.change(settings.outlier, nowMs);
       stale = true;
     }
     if (nowMs >= outliers.dueMs) outliers.pass(nowMs);
-    if (stale) rebuild(nowMs);
+    if (stale) {
+      stale = false;
+      groups.rebuild(sorted, nowMs);
+    }
     return nowMs;
-  };
-
-  const healthyGroup = (version: string, nowMs: number): Group | undefined => {
-    const group = versions.get(version) ?? fillVersion(version, nowMs);
-    return group !== undefined && group.healthy > 0 ? group : undefined;
   };
 
   const groupFor = (request: PickRequest, nowMs: number): Group => {
     if (request.version !== undefined) {
-      const demanded = healthyGroup(request.version, nowMs);
+      const demanded = groups.healthyOf(request.version, nowMs);
       if (demanded !== undefined) return demanded;
       metrics?.fellBack('demanded_empty');
     }
     const canary = split.canaryOf(request.key, next);
-    if (canary === undefined) return stable;
-    const group = healthyGroup(canary, nowMs);
+    if (canary === undefined) return groups.stable;
+    const group = groups.healthyOf(canary, nowMs);
     if (group === undefined) metrics?.fellBack('canary_empty');
-    return group ?? stable;
+    return group ?? groups.stable;
   };
 
   const fromPool = (pool: Pool): Member | undefined => {
@@ -207,6 +154,7 @@ export function createPicker(init: PickerInit): BalancingPicker {
   const choose = (request: PickRequest): Member | undefined => {
     const nowMs = prepare();
     const group = groupFor(request, nowMs);
+    const { stable } = groups;
     aim(request, nowMs);
     let member = fromGroup(group);
     if (member === undefined && group !== stable) {
@@ -262,15 +210,8 @@ export function createPicker(init: PickerInit): BalancingPicker {
   };
 
   const instanceViews = (nowMs: number): readonly InstanceView[] => {
-    const canaries = new Set(
-      settings.split.canaries.filter(({ percent }) => percent > 0).map(({ version }) => version),
-    );
-    const groupOf = (member: Member): Group | undefined => {
-      if (stable.members.includes(member)) return stable;
-      const { version } = member.instance;
-      return canaries.has(version) ? (versions.get(version) ?? fillVersion(version, nowMs)) : undefined;
-    };
-    return sorted.map((member) => viewOf(member, { settings, nowMs, outside, groupOf }));
+    const groupOf = (member: Member) => groups.usualOf(member, nowMs);
+    return sorted.map((member) => viewOf(member, { settings, nowMs, outside: groups.outside, groupOf }));
   };
 
   const describe = (): PickerView => {
@@ -279,10 +220,10 @@ export function createPicker(init: PickerInit): BalancingPicker {
       service,
       source,
       algorithm: settings.algorithm,
-      panic: stable.panic || settings.split.canaries.some(({ version }) => versions.get(version)?.panic === true),
+      panic: groups.panics(),
       picks,
       refusals,
-      zones: zonesInWords(stable),
+      zones: zonesInWords(groups.stable),
       instances,
     };
   };
@@ -292,7 +233,12 @@ export function createPicker(init: PickerInit): BalancingPicker {
       if (closed) return;
       const nowMs = clock.monotonicMs();
       const now = new Map<string, Member>();
-      for (const instance of view.instances) now.set(instance.id, takeOver(members.get(instance.id), instance, nowMs));
+      for (const instance of view.instances) {
+        const known = members.get(instance.id);
+        // Two under one id: the one that has been up stays, or each view would forget what is known.
+        if (known !== undefined && known.state === 'up' && now.get(instance.id) === known) continue;
+        now.set(instance.id, takeOver(known, instance, nowMs));
+      }
       for (const [id, member] of members) if (now.get(id) !== member) member.pools = [];
       members = now;
       sorted = [...now.values()].sort((one, other) => (one.instance.id < other.instance.id ? -1 : 1));
@@ -308,15 +254,14 @@ export function createPicker(init: PickerInit): BalancingPicker {
         return undefined;
       }
       picks += 1;
-      if (stableFellBack !== undefined) metrics?.fellBack(stableFellBack);
-      if (metadataEmpty) metrics?.fellBack('metadata_empty');
+      if (groups.fallbacks.length > 0) for (const why of groups.fallbacks) metrics?.fellBack(why);
       return begin(member);
     },
     mirror: (request) => {
-      const { version, percent } = settings.mirror;
+      const { version, percent } = init.settings().mirror;
       if (closed || version === '' || next() * 100 >= percent) return undefined;
       const nowMs = prepare();
-      const group = healthyGroup(settings.mirror.version, nowMs);
+      const group = groups.healthyOf(version, nowMs);
       if (group === undefined || group.panic) return undefined;
       aim(request, nowMs);
       const member = fromGroup(group);
@@ -329,8 +274,6 @@ export function createPicker(init: PickerInit): BalancingPicker {
     },
   };
 }
-
-const isUsable = (member: Member): boolean => isHealthy(member) || isSuspect(member);
 
 /** A class, so that a pick makes one object and no functions. */
 class OpenPick implements Picked {

@@ -88,7 +88,7 @@ const balancing = group<BalancingSettings>({
   algorithm: choice('leastRequest', ALGORITHMS),
   key,
   leastRequest: group({ fullScanUpTo: whole(10, { min: 0, max: 1000 }) }),
-  peakEwma: group({ tauMs: milliseconds(10_000), seedMs: decimal(10, { above: 0 }), errorMs: whole(1000, { min: 0 }) }),
+  peakEwma: group({ tauMs: milliseconds(10_000), errorMs: whole(1000, { min: 0 }) }),
   ringHash: group({
     pointsPerWeight: whole(160, { min: 1, max: 10_000 }),
     maxPoints: whole(500_000, { min: 1024, max: 8_388_608 }),

@@ -4,7 +4,7 @@ import { betterOfTwo } from './choices.ts';
 import type { Member } from './member.ts';
 import type { PeakEwmaSettings } from './settings.ts';
 
-/** Worse than any latency: who has never answered gets one call, and hardly a second one before that is answered. */
+/** Worse than any latency: who has never answered gets one call at once, and no second one before that is answered. */
 const UNKNOWN = 1e9;
 
 const fade = (member: Member, { tauMs }: PeakEwmaSettings, nowMs: number): number =>
@@ -20,10 +20,8 @@ export function observe(member: Member, ms: number, settings: PeakEwmaSettings, 
 
 /** What a call on the member costs. What is known fades while nothing is heard, or who was slow once would never be asked again. */
 export function loadOf(member: Member, settings: PeakEwmaSettings, nowMs: number): number {
-  const unknown = Number.isNaN(member.costMs);
-  if (unknown && member.inFlight > 0) return UNKNOWN + member.inFlight;
-  const cost = unknown ? settings.seedMs : member.costMs;
-  return cost * fade(member, settings, nowMs) * (member.inFlight + 1);
+  if (Number.isNaN(member.costMs)) return member.inFlight === 0 ? 0 : UNKNOWN + member.inFlight;
+  return member.costMs * fade(member, settings, nowMs) * (member.inFlight + 1);
 }
 
 /** The better of two that are drawn by weight, by latency times calls in flight. */

@@ -40,8 +40,6 @@ export interface LeastRequestSettings {
 export interface PeakEwmaSettings {
   /** Milliseconds in which what is known of a latency fades to 37 %. Longer: steadier, and a slow instance is avoided longer. @default 10000 */
   readonly tauMs: number;
-  /** Milliseconds that an instance is taken to need before it has answered. @default 10 */
-  readonly seedMs: number;
   /** Milliseconds that a failed call counts at least: or an instance that fails fast would win. @default 1000 */
   readonly errorMs: number;
 }
