@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type CheckDefinition, definitionShape } from '../checks/definition.ts';
 import { createLeases } from '../checks/leases.ts';
 import type { ProbeResult } from '../checks/probe.ts';
@@ -137,8 +138,11 @@ export function createLocalAgent(
     const { id, serviceId } = definition;
     const before = catalog.check(node, id);
     const service = catalog.instance(node, serviceId);
-    definitions.set(id, definition);
-    change.log(NAME, definition);
+    const same = isDeepStrictEqual(definitions.get(id), definition);
+    if (!same) {
+      definitions.set(id, definition);
+      change.log(NAME, definition);
+    }
     catalog.putCheck(change, {
       ...{ node, id, name: definition.name, notes: definition.notes, serviceId },
       ...{ serviceName: service?.service ?? '', serviceTags: service?.tags ?? [] },
@@ -149,7 +153,8 @@ export function createLocalAgent(
       timeout: definition.target === undefined ? '' : formatGoDuration(definition.timeoutMs),
       definition: definitionShape(definition),
     });
-    arm(definition);
+    // Whoever registers again and again must not keep its probe from running.
+    if (!same || definition.ttlMs > 0) arm(definition);
   };
 
   const requireService = (id: string): InstanceEntry => {

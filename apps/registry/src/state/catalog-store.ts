@@ -17,6 +17,7 @@ export type Fresh<T> = Omit<T, 'createRev' | 'modifyRev'>;
  * | `service-instances:<name>` | its instances and their nodes |
  * | `service-checks:<name>` | the checks of its instances |
  * | `instances` | every instance and every node |
+ * | `catalog` | everything |
  * | `services` | names of services, and the sets of their tags |
  * | `nodes`, `node:<name>` | nodes; a node and its instances |
  * | `node-checks:<name>` | the checks on a node |
@@ -37,6 +38,7 @@ export interface CatalogStore extends Catalog {
   noteOutput(node: string, id: string, output: string): void;
   /** Tells everybody what `noteOutput` took over. */
   publishOutput(change: Change, node: string, id: string): void;
+  healthOf(node: string, id: string): HealthEntry | undefined;
   checksOfInstance(node: string, id: string): Iterable<CheckEntry>;
   readonly instanceCount: number;
   readonly persistent: Persistent;
@@ -70,6 +72,7 @@ export function createCatalogStore(options: { readonly revisions: Revisions; rea
   let instanceCount = 0;
 
   const tell = (change: CatalogChange, rev: number): void => {
+    revisions.touch('catalog', rev);
     for (const listener of listeners) listener(change, rev);
   };
   const recordOf = (name: string): NodeRecord | undefined => nodes.get(name.toLowerCase());
@@ -229,6 +232,10 @@ export function createCatalogStore(options: { readonly revisions: Revisions; rea
     },
     checksOn: (node) => recordOf(node)?.checks.values() ?? [],
     check: (node, id) => recordOf(node)?.checks.get(id),
+    healthOf: (node, id) => {
+      const instance = recordOf(node)?.instances.get(id);
+      return instance && healthOf(instance);
+    },
     checksOfInstance: (node, id) => (recordOf(node)?.checksOf.get(id) ?? NO_CHECKS).values(),
     subscribe: (listener) => {
       listeners.add(listener);

@@ -14,6 +14,8 @@ export interface Journal {
 export type LogEntry = readonly [persistent: string, entry: unknown];
 
 export interface GroupCommit extends Commits {
+  /** Makes what waits now, without waiting for more. */
+  flush(): Promise<void>;
   /** Changes that wait now are still made; later ones are refused. Resolves when all are answered. */
   close(): Promise<void>;
 }
@@ -61,9 +63,9 @@ export function createGroupCommit(options: {
   };
 
   const flush = async (): Promise<void> => {
-    scheduled = false;
     const group = waiting;
     waiting = [];
+    if (group.length === 0) return;
     // All of it in one go: readers and watchers see whole groups.
     for (const one of group) one.make();
     try {
@@ -85,6 +87,7 @@ export function createGroupCommit(options: {
     if (scheduled) return;
     scheduled = true;
     runtime.timers.after(delayMs, () => {
+      scheduled = false;
       flushing = Promise.all([flushing, flush()]).then(() => {});
     });
   };
@@ -109,6 +112,7 @@ export function createGroupCommit(options: {
       schedule();
       return promise;
     },
+    flush,
     close: async () => {
       closed = true;
       if (waiting.length > 0) await flush();
