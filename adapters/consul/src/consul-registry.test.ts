@@ -282,6 +282,22 @@ test('an earlier run neither beats for a later one nor takes it out', async () =
   assert.deepEqual(consul.ids(), []);
 });
 
+test('an earlier run that goes on does not keep a later one alive that has died', async () => {
+  const { runtime, registry: make, kill } = world();
+  const [first, second, third] = [make(), make(), make()];
+  await first.register(registration('orders-1', '1'), UP);
+  await second.register(registration('orders-1', '2'), UP);
+  let last: readonly Instance[] = [];
+  third.watch('orders', (instances) => {
+    last = instances;
+  });
+  await runtime.advance(1000);
+  assert.equal(last[0]?.ready, true);
+  await kill(second);
+  await runtime.advance(20_000);
+  assert.equal(last[0]?.ready, false);
+});
+
 test('an instance that an operator puts into maintenance takes no new work, and its heartbeats do not end that', async () => {
   const made = scene();
   await made.registry.register(registration(), UP);

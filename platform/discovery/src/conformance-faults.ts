@@ -4,7 +4,7 @@ import { DRAINING, UP } from './instance.ts';
 
 /** What breaks, and comes back by itself. */
 export const faultCases: Readonly<{ [title: string]: RegistryCase }> = {
-  'a process that dies without a good-bye is not offered any more': {
+  'a process that dies without a good-bye is not offered any more, and its next run is': {
     needs: ['registers', 'crossProcess'],
     faults: ['kill'],
     run: async (scene) => {
@@ -15,6 +15,8 @@ export const faultCases: Readonly<{ [title: string]: RegistryCase }> = {
       await scene.until('both', () => seen.last?.length === 2);
       await scene.world.kill?.(doomed);
       await scene.until('its end', () => isOut(seen.find('dies')));
+      await scene.register(scene.other(), 'dies');
+      await scene.until('its next run', () => seen.find('dies')?.ready === true);
       assert.deepEqual(conditionsOf(seen.find('stays')), UP);
     },
   },

@@ -153,9 +153,15 @@ export const watchCases: Readonly<{ [title: string]: RegistryCase }> = {
       await scene.until('the later', () => seen.find('a')?.version === 'after');
       await scene.done(earlier.update(DRAINING));
       await scene.done(earlier.deregister());
+      // One that goes without having learnt of it.
+      const unaware = await scene.register(scene.registry, 'b');
+      const aware = scene.registration('b');
+      await scene.done(other.register(aware, UP));
+      await scene.done(unaware.deregister());
       await scene.world.pass(QUIET_MS);
-      assert.equal(seen.last?.length, 1);
+      assert.equal(seen.last?.length, 2);
       assert.deepEqual({ ...seen.find('a') }, { ...after, ...UP });
+      assert.deepEqual({ ...seen.find('b') }, { ...aware, ...UP });
     },
   },
 

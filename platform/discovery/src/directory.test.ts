@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -11,7 +11,7 @@ import { DRAINING, type Registration, UP } from './instance.ts';
 import { createMemoryHub } from './memory-hub.ts';
 import { createMemoryRegistry } from './memory-registry.ts';
 import type { ServiceView } from './registry.ts';
-import type { CacheFiles } from './view-cache.ts';
+import { type CacheFiles, createViewCache } from './view-cache.ts';
 
 const registration = (service: string, number: number): Registration => ({
   id: `${service}-${number}`,
@@ -130,6 +130,7 @@ test('while the registry is out of reach what it said last is kept, and listener
   hub.interrupt();
   await runtime.advance(600_000);
   assert.deepEqual(ids(), ['orders-0', 'orders-1']);
+  assert.equal(directory.view('orders')?.source, 'kept');
   assert.equal(directory.health().registry.state, 'connecting');
   hub.resume();
   await runtime.advance(30_000);
@@ -268,6 +269,22 @@ test('a start without a registry uses what an earlier run has kept, and the regi
   assert.equal(second.directory.view('orders')?.source, 'registry');
 });
 
+test('a slow disk does not take the place of what the registry has said meanwhile', async () => {
+  const text = Promise.withResolvers<string>();
+  const files = { ...memoryFiles(), read: () => text.promise };
+  const old = { ...registration('orders', 9), ...UP };
+  const { runtime, hub, directory, register, ids } = scene({ cacheFile: 'cache.json', files });
+  hub.interrupt();
+  directory.view('orders');
+  await runtime.advance(2000);
+  hub.resume();
+  await register('orders', 1);
+  await runtime.settle();
+  text.resolve(JSON.stringify({ format: 1, services: { orders: [old] } }));
+  await runtime.settle();
+  assert.deepEqual(ids(), ['orders-0']);
+});
+
 test('the cache is written once for many changes, and keeps services that this run did not ask for', async () => {
   const files = memoryFiles();
   const first = scene({ cacheFile: 'cache.json', files });
@@ -343,6 +360,26 @@ test('the cache on disk is one whole file, and survives a directory that is clos
   while (second.directory.view('orders') === undefined) await second.runtime.advance(1000);
   assert.deepEqual(second.ids(), ['orders-0', 'orders-1']);
   await second.directory.close();
+  await rm(folder, { recursive: true });
+});
+
+test('whoever reads the cache while it is written finds one whole text', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'souk-discovery-'));
+  const path = join(folder, 'cache.json');
+  const runtime = virtualRuntime();
+  const cache = createViewCache({ path, runtime, log: silentLogger });
+  const instances = Array.from({ length: 2000 }, (_, at) => ({ ...registration('orders', at), ...UP }));
+  await cache.save(new Map([['orders', instances]]));
+  let writing = true;
+  const reading = (async () => {
+    let reads = 0;
+    for (; writing; reads++) assert.equal(JSON.parse(await readFile(path, 'utf8')).services.orders.length, 2000);
+    return reads;
+  })();
+  for (let times = 0; times < 20; times++) await cache.save(new Map([['orders', instances]]));
+  writing = false;
+  assert.ok((await reading) > 10);
+  assert.deepEqual(await readdir(folder), ['cache.json']);
   await rm(folder, { recursive: true });
 });
 

@@ -80,7 +80,6 @@ export function createServiceWatches({ log, begin, end }: ServiceWatchesInit): S
       const entry = watched.get(service);
       if (entry === undefined) return;
       const next = sorted(instances);
-      if (entry.last !== undefined && sameInstances(entry.last, next)) return;
       entry.last = next;
       queueMicrotask(() => {
         // A later set is told by the microtask that came with it.
