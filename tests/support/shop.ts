@@ -1,6 +1,8 @@
 // The shop as people run it: a process of its own, on a port of its own, in a folder of its own.
 
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 import { systemRuntime } from '@souk/kernel';
 import { fillFolder } from './cluster-cache.ts';
 import { type Exit, type Running, repository, scratchFolder, startNode } from './shop-process.ts';
@@ -13,6 +15,10 @@ export interface StartShopOptions {
   readonly args?: readonly string[];
   /** What to run instead of `souk up`. */
   readonly entry?: string;
+  /** @default as the environment says: one process */
+  readonly topology?: 'one' | 'split';
+  /** Numbers of processes in a split shop: `orders=2`. */
+  readonly instances?: string;
 }
 
 export interface ShopProcess {
@@ -39,6 +45,12 @@ export interface ShopProcess {
 export const ADMIN_PASSWORD = 'the-keeper-of-the-souk';
 export const soukCommand = join(repository, 'apps', 'souk', 'bin', 'souk.js');
 
+/** How shops of tests run where a test does not say: SOUK_TEST_TOPOLOGY=split runs the same tests on many processes. */
+export const topology: 'one' | 'split' = process.env.SOUK_TEST_TOPOLOGY === 'split' ? 'split' : 'one';
+
+/** Many shops run at once, and none of them has other users. */
+const SPLIT_SETTINGS = ['--topology.registry-port=0', '--topology.dns-port=0', '--calls.drain-delay=200ms'];
+
 /** Settings of a shop under test: quiet, on any port, with cheap passwords, since hundreds of buyers sign in. */
 const SETTINGS = [
   '--users.password-memory=8',
@@ -50,10 +62,27 @@ const SETTINGS = [
 ];
 
 /** A setting that is given takes the place of ours. */
-function settingsWith(args: readonly string[]): string[] {
+function settingsWith(own: readonly string[], args: readonly string[]): string[] {
   const nameOf = (setting: string) => setting.split('=')[0];
   const given = new Set(args.map(nameOf));
-  return [...SETTINGS.filter((setting) => !given.has(nameOf(setting))), ...args];
+  return [...own.filter((setting) => !given.has(nameOf(setting))), ...args];
+}
+
+/** Processes of a split shop. */
+function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+        const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+        return parent === pid && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes('\0serve\0');
+      } catch {
+        // It has gone meanwhile.
+        return false;
+      }
+    })
+    .map(Number);
 }
 
 /** Starts a shop and waits until it is open. */
@@ -66,8 +95,11 @@ export async function startShop(options: StartShopOptions = {}): Promise<ShopPro
   let startMs = 0;
   const start = async (): Promise<void> => {
     const begun = performance.now();
+    const split = (given.topology ?? topology) === 'split';
+    const how = split ? ['--topology.plan=split', ...SPLIT_SETTINGS] : [];
+    const count = given.instances === undefined ? [] : [`--topology.instances=${given.instances}`];
     const command = given.entry === undefined ? [soukCommand, 'up'] : [given.entry];
-    running = startNode([...command, ...settingsWith(given.args ?? [])], {
+    running = startNode([...command, ...settingsWith([...SETTINGS, ...how, ...count], given.args ?? [])], {
       cwd: folder,
       env: { SOUK_DATA: folder, SOUK_ADMIN_PASSWORD: ADMIN_PASSWORD, ...given.env },
     });
@@ -93,6 +125,9 @@ export async function startShop(options: StartShopOptions = {}): Promise<ShopPro
     signal: (name) => running.signal(name),
     output: () => running.output(),
     kill9: async () => {
+      // All at once, as when a machine loses its power: nobody may start anything again meanwhile.
+      running.signal('SIGSTOP');
+      for (const pid of childrenOf(running.pid)) process.kill(pid, 'SIGKILL');
       running.signal('SIGKILL');
       await running.exit;
     },

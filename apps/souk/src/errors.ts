@@ -43,6 +43,36 @@ export const appErrors = defineErrors('APP', {
     code: 'failed_precondition',
     text: '{policy} is not held by {whose} but by {owners}: say whose isolation shall end',
   },
+  TOPOLOGY_INVALID: { code: 'invalid_argument', text: 'the topology cannot be used: {why}' },
+  REGISTRY_ADDRESS_INVALID: {
+    code: 'invalid_argument',
+    text: "'{address}' is no address of a registry: http://host:8500, etcd://host:2379, kubernetes://namespace or file:/path.json",
+  },
+  PORT_TAKEN: {
+    code: 'unavailable',
+    text: 'port {port} cannot be listened on ({why}): stop what listens there, or choose another with PORT or --http.port',
+  },
+  RESTART_UNDER_WAY: {
+    code: 'failed_precondition',
+    text: '{process} is being restarted already: wait until that is done',
+  },
+  RESTART_FAILED: {
+    code: 'unavailable',
+    text: '{fresh} did not become ready, so {old} stays: its log says why',
+  },
+  NO_PROCESS: { code: 'not_found', text: 'there is no process {name}; there are {names}' },
+  NOT_SPLIT: {
+    code: 'failed_precondition',
+    text: 'no split shop runs with its data in {folder}: start one with "npm run start:split"',
+  },
+  NO_CALLS_KEY: {
+    code: 'failed_precondition',
+    text: 'processes of a split shop need a key that they share: set SOUK_CALLS_KEY to the same 16 or more characters for each',
+  },
+  NO_ROLE: {
+    code: 'invalid_argument',
+    text: "there is no '{role}' to serve; there are {roles}",
+  },
   NO_OPERATOR: {
     code: 'permission_denied',
     text: 'there is no operator token in {folder}: run this where the shop keeps its data, or name that folder with SOUK_DATA',

@@ -1,5 +1,6 @@
 import { choice, decimal, duration, flag, integer, port, type SettingsOf, secret, text, url } from '@souk/config';
 import { busSetting } from './bus-setting.ts';
+import { callSections } from './call-settings.ts';
 import { resilienceSettings } from './resilience-settings.ts';
 import { createServices, type ShopServices } from './services.ts';
 
@@ -44,6 +45,7 @@ const processSections = {
     }),
   },
   bus: { transport: busSetting },
+  ...callSections,
   resilience: resilienceSettings,
   log: {
     level: choice(['debug', 'info', 'warn', 'error'], {

@@ -1,24 +1,21 @@
 import { createEmbeddedPostgres } from '@souk/adapter-embedded-postgres';
 import { createPostgresServer } from '@souk/adapter-postgres';
 import { createSmtpTransport } from '@souk/adapter-smtp';
-import { CatalogService } from '@souk/contracts/catalog/v1/catalog';
-import { InventoryService } from '@souk/contracts/inventory/v1/inventory';
-import { UserService } from '@souk/contracts/users/v1/users';
-import { type AnyService, createHost, createHostPolicies, createHttpServer, type Host } from '@souk/host';
+import { type AnyService, createHost, createHostPolicies, createHttpServer } from '@souk/host';
 import { type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
 import type { Bus } from '@souk/messaging';
 import type { Interceptor } from '@souk/rpc';
-import { randomToken } from '@souk/security';
 import type { TelemetryHub } from '@souk/telemetry';
 import { serveAdmin } from './admin/admin.ts';
 import { stuckSagas } from './admin/stuck-sagas.ts';
 import { createBus } from './bus.ts';
 import { createEdge } from './edge/edge.ts';
+import { originOf } from './origin.ts';
 import { embeddedProvider } from './provider.ts';
 import { policyRules } from './resilience-settings.ts';
-import { seedShop } from './seed.ts';
 import { createServices } from './services.ts';
 import type { ShopSettings } from './settings.ts';
+import { stockShop } from './stock-shop.ts';
 
 export interface ShopOptions {
   readonly settings: ShopSettings;
@@ -55,12 +52,12 @@ export interface ShopFacts {
 }
 
 const SETUP_TIMEOUT_MS = 120_000;
-const ADMIN_PASSWORD_BYTES = 16;
 
 /** The whole shop in one process. */
 export function createShop(options: ShopOptions): Shop {
   const { settings, runtime, telemetry, folder, onProgress = () => {} } = options;
-  const log = telemetry.forService('souk').log;
+  const own = telemetry.forService('souk');
+  const { log } = own;
   const lifecycle = createLifecycle({ runtime, log });
   const context = (): Context =>
     rootContext({ runtime, log, timeoutMs: SETUP_TIMEOUT_MS, caller: { roles: ['admin'], service: 'souk' } });
@@ -139,9 +136,7 @@ export function createShop(options: ShopOptions): Shop {
   lifecycle.add({
     name: 'first data',
     start: async () => {
-      using ctx = context();
-      facts.newAdminPassword = await ensureAdmin(ctx, host, runtime, settings);
-      facts.products = await fillEmptyCatalog(ctx, host, settings, onProgress);
+      Object.assign(facts, await stockShop(host, { runtime, telemetry: own, settings, onProgress }));
     },
   });
   const admin = serveAdmin({ host, runtime, telemetry: telemetry.forService('admin') });
@@ -160,37 +155,4 @@ export function createShop(options: ShopOptions): Shop {
     },
     stop: () => lifecycle.stop(),
   };
-}
-
-/** @returns the password that was made up, if one was */
-async function ensureAdmin(
-  ctx: Context,
-  host: Host,
-  runtime: Runtime,
-  { admin }: ShopSettings,
-): Promise<string | undefined> {
-  const password = admin.password ?? randomToken(runtime.random, ADMIN_PASSWORD_BYTES);
-  const { created } = await host.client(UserService, 'souk').ensureAdmin(ctx, { email: admin.email, password });
-  return created && admin.password === undefined ? password : undefined;
-}
-
-/** @returns how many products were made */
-async function fillEmptyCatalog(
-  ctx: Context,
-  host: Host,
-  settings: ShopSettings,
-  onProgress: (step: string) => void,
-): Promise<number> {
-  const catalog = host.client(CatalogService, 'souk');
-  const { products, seed } = settings.demo;
-  if (products === 0 || (await catalog.listProducts(ctx, { pageSize: 1 })).products.length > 0) return 0;
-  onProgress(`making ${products} products`);
-  return seedShop(ctx, { catalog, inventory: host.client(InventoryService, 'souk'), products, seed });
-}
-
-const EVERYWHERE = ['0.0.0.0', '::'];
-
-function originOf(host: string, port: number): string {
-  const name = EVERYWHERE.includes(host) ? 'localhost' : host.includes(':') ? `[${host}]` : host;
-  return `http://${name}:${port}`;
 }

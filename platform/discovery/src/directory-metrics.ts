@@ -17,7 +17,7 @@ export function createDirectoryMetrics(
   const instances = metrics.gauge({
     name: 'souk_discovery_instances',
     help: 'Instances that are known, by whether they take new work.',
-    labels: ['service', 'state'],
+    labels: ['target', 'state'],
   });
   const connected = metrics.gauge({
     name: 'souk_discovery_registry_connected',
@@ -31,7 +31,7 @@ export function createDirectoryMetrics(
   const changes = metrics.counter({
     name: 'souk_discovery_changes_total',
     help: 'Changes of what is known of a service.',
-    labels: ['service'],
+    labels: ['target'],
   });
   const massExpiries = metrics.counter({
     name: 'souk_discovery_mass_expiry_total',
@@ -42,14 +42,14 @@ export function createDirectoryMetrics(
     connected.set(now.registry.state === 'connected' ? 1 : 0, { registry });
     let sum = 0;
     for (const [service, found] of Object.entries(now.services)) {
-      instances.set(found.ready, { service, state: 'ready' });
-      instances.set(found.instances - found.ready, { service, state: 'not_ready' });
+      instances.set(found.ready, { target: service, state: 'ready' });
+      instances.set(found.instances - found.ready, { target: service, state: 'not_ready' });
       sum += found.kept;
     }
     kept.set(sum, {});
   });
   return {
-    changed: (service) => changes.add(1, { service }),
+    changed: (service) => changes.add(1, { target: service }),
     massExpiry: () => massExpiries.add(1, {}),
   };
 }

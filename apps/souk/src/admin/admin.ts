@@ -5,12 +5,14 @@ import { ResilienceAdminService } from '@souk/contracts/admin/v1/resilience';
 import { SagaAdminService } from '@souk/contracts/admin/v1/sagas';
 import type { Host } from '@souk/host';
 import type { Runtime } from '@souk/kernel';
+import type { Client, Router } from '@souk/rpc';
 import type { Telemetry } from '@souk/telemetry';
 import { deadLetterHandlers } from './dead-letters.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { createJobs } from './jobs.ts';
 import { projectionHandlers } from './projections.ts';
 import { resilienceHandlers } from './resilience.ts';
+import { resilienceEverywhere } from './resilience-everywhere.ts';
 import { sagaHandlers } from './sagas.ts';
 
 /** The operators' door: what they see of all services of this process, and what they can do to it. */
@@ -24,6 +26,8 @@ export function serveAdmin(init: {
   readonly host: Host;
   readonly runtime: Runtime;
   readonly telemetry: Telemetry;
+  /** The doors to the policies of all processes. @default this one is the only one */
+  readonly everywhere?: () => readonly Client<typeof ResilienceAdminService>[];
 }): Admin {
   const { host, runtime, telemetry } = init;
   const jobs = createJobs({ runtime, log: telemetry.log });
@@ -31,7 +35,17 @@ export function serveAdmin(init: {
   host.router.add(DeadLetterAdminService, deadLetterHandlers(host.operators, jobs), { telemetry });
   host.router.add(SagaAdminService, sagaHandlers({ operators: host.operators, jobs, runtime }), { telemetry });
   host.router.add(ProjectionAdminService, projectionHandlers(host.operators, jobs), { telemetry });
-  const { policies, sharing } = host;
-  host.router.add(ResilienceAdminService, resilienceHandlers({ policies, sharing, runtime }), { telemetry });
+  if (init.everywhere === undefined) servePolicies(host.router, host, runtime, telemetry);
+  else host.router.add(ResilienceAdminService, resilienceEverywhere(init.everywhere), { telemetry });
   return { stop: jobs.stop };
+}
+
+/** Serves what operators see of the policies of this process. */
+export function servePolicies(
+  router: Router,
+  { policies, sharing }: Pick<Host, 'policies' | 'sharing'>,
+  runtime: Runtime,
+  telemetry: Telemetry,
+): void {
+  router.add(ResilienceAdminService, resilienceHandlers({ policies, sharing, runtime }), { telemetry });
 }

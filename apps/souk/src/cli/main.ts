@@ -7,8 +7,10 @@ import { dlqCommands } from '../commands/dlq/group.ts';
 import { orderCommand } from '../commands/order.ts';
 import { projectionCommands } from '../commands/projection/group.ts';
 import { resilienceCommands } from '../commands/resilience/group.ts';
+import { restartCommand } from '../commands/restart.ts';
 import { sagaCommands } from '../commands/saga/group.ts';
 import { seedCommand } from '../commands/seed.ts';
+import { serveCommand } from '../commands/serve.ts';
 import { statusCommand } from '../commands/status.ts';
 import { upCommand } from '../commands/up.ts';
 import { type Command, commandHelp, parseGiven, table } from './command.ts';
@@ -18,6 +20,7 @@ const COMMANDS: readonly Entry[] = [
   upCommand,
   orderCommand,
   statusCommand,
+  restartCommand,
   sagaCommands,
   dlqCommands,
   projectionCommands,
@@ -25,6 +28,7 @@ const COMMANDS: readonly Entry[] = [
   seedCommand,
   configCommand,
   demoCommands,
+  serveCommand,
 ];
 
 const USAGE = `souk: a shop of eight services, and the platform below it

@@ -7,6 +7,8 @@ export interface Terminal extends Palette {
   say(line: string): void;
   /** A line that the next one replaces, where the output is a terminal; nothing elsewhere. */
   progress(line: string): void;
+  /** Empties the screen, where the output is a terminal. */
+  clear(): void;
   /** Characters of a line: the terminal's, or enough for most lines where there is none. */
   readonly width: number;
   /** Somebody sits before it who can be asked. */
@@ -37,6 +39,9 @@ export function terminal(env: Readonly<Record<string, string | undefined>>): Ter
       if (!isTerminal) return;
       out.write(`${CLEAR_LINE}${line}`);
       pending = true;
+    },
+    clear: () => {
+      if (isTerminal) out.write('\u001b[H\u001b[2J\u001b[3J');
     },
     width: isTerminal ? Math.max(40, out.columns) : WIDTH_OF_FILES,
     canAsk: isTerminal && process.stdin.isTTY === true,

@@ -5,6 +5,7 @@ import { createShopClient } from '../client/shop-client.ts';
 import { appErrors } from '../errors.ts';
 import { loadShopSettings } from '../load-shop-settings.ts';
 import { readOperatorToken } from '../operator-token.ts';
+import { shopUrlOf } from '../topology/find-control.ts';
 
 /** A running shop, as its operator reaches it: over REST, with the token of its data folder. */
 export interface Operator {
@@ -32,7 +33,7 @@ export const operatorHelp: Command['help'] = [
 
 export async function operatorOf(given: Given): Promise<Operator> {
   const { values, env, folder } = await loadShopSettings(given.settings);
-  const client = createShopClient(String(given.options.url ?? `http://127.0.0.1:${values.http.port}`));
+  const client = createShopClient(shopUrlOf(given.options.url, folder, values.http.port));
   const askRaw: Operator['askRaw'] = (verb, path, body) =>
     client.call<JsonValue>(verb, path, { token: readOperatorToken(folder), body });
   return {

@@ -6,6 +6,7 @@ import { type Terminal, terminal } from '../cli/terminal.ts';
 import { createShopClient, type ShopClient } from '../client/shop-client.ts';
 import { appErrors } from '../errors.ts';
 import { loadShopSettings } from '../load-shop-settings.ts';
+import { shopUrlOf } from '../topology/find-control.ts';
 
 interface Product {
   readonly id: string;
@@ -49,9 +50,9 @@ export const orderCommand: Command = {
   options: { token: { type: 'string' }, quantity: { type: 'string' }, url: { type: 'string' } },
   takesSettings: true,
   run: async (given) => {
-    const { values, env } = await loadShopSettings(given.settings);
+    const { values, env, folder } = await loadShopSettings(given.settings);
     const out = terminal(env);
-    const client = createShopClient(String(given.options.url ?? `http://127.0.0.1:${values.http.port}`));
+    const client = createShopClient(shopUrlOf(given.options.url, folder, values.http.port));
     const order = await place(client, out, given);
     return follow(client, out, order);
   },

@@ -10,6 +10,7 @@ import { loadShopSettings } from '../load-shop-settings.ts';
 import { ensureOperatorToken, readOperatorToken } from '../operator-token.ts';
 import { seedShop } from '../seed.ts';
 import { createShop } from '../shop.ts';
+import { shopUrlOf } from '../topology/find-control.ts';
 
 export const seedCommand: Command = {
   name: 'seed',
@@ -33,7 +34,7 @@ export const seedCommand: Command = {
     const runtime = systemRuntime();
     const startedMs = runtime.clock.monotonicMs();
 
-    let url = String(given.options.url ?? `http://127.0.0.1:${values.http.port}`);
+    let url = shopUrlOf(given.options.url, folder, values.http.port);
     let stop = async () => {};
     if (!(await answers(url))) {
       if (given.options.url !== undefined) throw appErrors.NOT_RUNNING({ url });

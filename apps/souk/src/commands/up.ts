@@ -1,35 +1,68 @@
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { systemRuntime } from '@souk/kernel';
 import { createTelemetryHub } from '@souk/telemetry';
-import type { Command } from '../cli/command.ts';
+import type { Command, Given } from '../cli/command.ts';
 import { type Terminal, terminal } from '../cli/terminal.ts';
 import { loadShopSettings } from '../load-shop-settings.ts';
+import { createServices } from '../services.ts';
 import { createShop, type ShopFacts } from '../shop.ts';
+import { readTopology } from '../topology/read-topology.ts';
 
 export const upCommand: Command = {
   name: 'up',
-  summary: 'Run the shop in this process until it is told to stop',
-  usage: '[--section.name=value ...]',
-  help: [],
-  options: {},
+  summary: 'Run the shop until it is told to stop: in this process, or in one for each service',
+  usage: '[--topology one|split|<file>] [--instances orders=2] [--section.name=value ...]',
+  help: [
+    [
+      '--topology <name>',
+      'one: all in this process, the default. split: a process for each service. Or a file that says which share one.',
+    ],
+    ['--instances <list>', 'How many processes of each: orders=2,edge=2.'],
+  ],
+  options: { topology: { type: 'string' }, instances: { type: 'string' } },
   takesSettings: true,
   run: async (given) => {
-    const { values, env, folder, serviceUrls, warnings } = await loadShopSettings(given.settings);
+    const { values, env, folder, serviceUrls, warnings } = await loadShopSettings([
+      ...given.settings,
+      ...topologyFlags(given),
+    ]);
     const out = terminal(env);
     const runtime = systemRuntime();
     const startedMs = runtime.clock.monotonicMs();
     const isTerminal = process.stdout.isTTY === true;
+    const format = values.log.format === 'auto' ? (isTerminal ? 'pretty' : 'json') : values.log.format;
     const telemetry = createTelemetryHub({
       runtime,
       level: values.log.level,
-      format: values.log.format === 'auto' ? (isTerminal ? 'pretty' : 'json') : values.log.format,
+      format,
       colour: isTerminal,
       otlpEndpoint: values.telemetry.otlpEndpoint,
       sampleRatio: values.telemetry.sampleRatio,
     });
     for (const warning of warnings) out.say(`note: ${warning}`);
     const onProgress = (step: string) => out.say(out.dim(`  ${step} …`));
-    const shop = createShop({ settings: values, folder, runtime, telemetry, serviceUrls, onProgress });
+    const services = Object.keys(createServices());
+    const topology = await readTopology(values.topology, services);
+    const shop =
+      topology === undefined
+        ? createShop({ settings: values, folder, runtime, telemetry, serviceUrls, onProgress })
+        : (await import('../topology/supervisor.ts')).createSupervisor({
+            topology,
+            settings: values,
+            folder,
+            runtime,
+            telemetry,
+            serviceUrls,
+            services,
+            env,
+            flags: given.settings,
+            program: [PROGRAM],
+            format,
+            colour: isTerminal,
+            out: out.say,
+            onProgress,
+          });
 
     const { promise: asked, resolve: stop } = Promise.withResolvers<void>();
     const onSignal = () => {
@@ -61,6 +94,14 @@ export const upCommand: Command = {
     return 0;
   },
 };
+
+/** What `souk` itself is, to be started again for each process. */
+const PROGRAM = fileURLToPath(new URL('../../bin/souk.js', import.meta.url));
+
+const topologyFlags = ({ options }: Given): string[] => [
+  ...(options.topology === undefined ? [] : [`--topology.plan=${options.topology}`]),
+  ...(options.instances === undefined ? [] : [`--topology.instances=${options.instances}`]),
+];
 
 function announce(out: Terminal, facts: ShopFacts, adminEmail: string, seconds: number): void {
   const { url } = facts;
