@@ -10,8 +10,10 @@ import { serviceRoutes } from './agent/service-routes.ts';
 import { createCatalogApi } from './catalog/catalog-routes.ts';
 import { createTargetGuard } from './checks/target-guard.ts';
 import { createDnsServer } from './dns/dns-server.ts';
+import { createEvents } from './event/events.ts';
 import { createHealth } from './health/health-routes.ts';
 import { createHttpServer } from './http/http-server.ts';
+import { createKvModules } from './kv/modules.ts';
 import type { Module } from './module.ts';
 import { openDataFolder } from './persistence/data-folder.ts';
 import { lockFolder } from './persistence/folder-lock.ts';
@@ -135,6 +137,8 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
     createHealth(world),
     createSoukApi(world, agent, reaper),
     createChanges(world),
+    ...createKvModules(world),
+    createEvents(world),
   ];
 
   const http = createHttpServer({
