@@ -28,7 +28,7 @@ export const ranks: Readonly<Record<string, number>> = {
 /** The highest rank that holds a port, so the highest an adapter may import. */
 const portRank = 3;
 /** Apps that another app, or the tests of a service, may start: they stand for the outside world. */
-const startableApps = ['@souk/app-payment-provider'];
+const startableApps = ['@souk/app-payment-provider', '@souk/app-registry'];
 
 const rankOf = (found: Package): number => ranks[posix.basename(found.dir)] ?? Number.NaN;
 
@@ -144,6 +144,9 @@ function testImports(module: Module, target: Package, specifier: string): string
   return undefined;
 }
 
+/** What all contracts are made of: nobody's product here. */
+const common = ['@bufbuild'];
+
 /** One outside product per adapter; packages of one scope are one product. */
 function vendors(tree: Tree, adapter: Package): Violation[] {
   const seen = new Set<string>();
@@ -156,6 +159,7 @@ function vendors(tree: Tree, adapter: Package): Violation[] {
     )
     .flatMap(({ module, one }) => {
       const vendor = one.specifier.startsWith('@') ? (one.specifier.split('/')[0] as string) : packageOf(one.specifier);
+      if (common.includes(vendor)) return [];
       seen.add(vendor);
       if (seen.size < 2 || [...seen][0] === vendor) return [];
       const message = `${vendor} is a second vendor beside ${[...seen][0]}: an adapter wraps one product; make another adapter`;
