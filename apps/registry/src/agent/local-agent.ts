@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { type CheckDefinition, definitionShape } from '../checks/definition.ts';
 import { createLeases } from '../checks/leases.ts';
 import type { ProbeResult } from '../checks/probe.ts';
@@ -138,7 +137,7 @@ export function createLocalAgent(
     const { id, serviceId } = definition;
     const before = catalog.check(node, id);
     const service = catalog.instance(node, serviceId);
-    const same = isDeepStrictEqual(definitions.get(id), definition);
+    const same = JSON.stringify(definitions.get(id)) === JSON.stringify(definition);
     if (!same) {
       definitions.set(id, definition);
       change.log(NAME, definition);

@@ -261,7 +261,8 @@ export function createCatalogStore(options: { readonly revisions: Revisions; rea
       commit(change, ['no-node', name]);
       revisions.touch('nodes', change.rev);
       revisions.retire(`node:${key(record)}`, change.rev);
-      revisions.retire(`node-checks:${key(record)}`, change.rev);
+      // Its checks, if there were any, have told those who watch them.
+      revisions.retire(`node-checks:${key(record)}`, revisions.indexOf(`node-checks:${key(record)}`));
       tell({ kind: 'node', before: record.entry, after: undefined }, change.rev);
     },
     putInstance: (change, instance) => {
@@ -317,10 +318,14 @@ export function createCatalogStore(options: { readonly revisions: Revisions; rea
       load: (data) => {
         const saved = data as { nodes: NodeEntry[]; instances: InstanceEntry[]; checks: CheckEntry[] };
         for (const node of saved.nodes) setNode(node);
-        for (const instance of saved.instances) setInstance(instance);
+        for (const instance of saved.instances) setInstance(revived(instance));
         for (const check of saved.checks) setCheck(check);
       },
-      replay: (entry) => apply(entry as LogEntry),
+      replay: (entry) => {
+        const [kind, what] = entry as LogEntry;
+        if (kind === 'instance') setInstance(revived(what));
+        else apply(entry as LogEntry);
+      },
     },
   };
 }
@@ -341,3 +346,6 @@ function successor<T extends { readonly createRev: number; readonly modifyRev: n
   }
   return { ...fresh, createRev: before?.createRev ?? change.rev, modifyRev: change.rev } as unknown as T;
 }
+
+/** JSON leaves out what is undefined, and then an instance that registers again would not be the same. */
+const revived = (saved: InstanceEntry): InstanceEntry => ({ ...saved, souk: saved.souk });
