@@ -17,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   history: async () => (await import('./cases/history.ts')).history,
   catalog: async () => (await import('./cases/catalog.ts')).catalog,
   resilience: async () => (await import('./cases/resilience.ts')).resilience,
+  topology: async () => (await import('./cases/topology.ts')).topology,
 };
 
 const { values, positionals } = parseArgs({
