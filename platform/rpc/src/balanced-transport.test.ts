@@ -6,7 +6,7 @@ import { createPolicyRegistry, type PolicyRules } from '@souk/resilience';
 import fc from 'fast-check';
 import { ShopService } from '../test/shop.ts';
 import { recordTelemetry } from '../test/telemetry.ts';
-import { createBalancedTransport, createClient, type InstanceTransport, rpcErrors, type WireRequest } from './index.ts';
+import { createBalancedTransport, createClient, type InstanceTransport, rpcErrors, type WireRequest, type WireStreamRequest } from './index.ts';
 import { notSent } from './not-sent.ts';
 
 const instance = (id: string, more: Partial<Instance> = {}): Instance => ({
@@ -290,6 +290,28 @@ test('calls stick by the header, or by the user for whom they are made, and may 
   );
 });
 
+test('a call that the only instance cannot take goes to its next run, when that comes in time', async () => {
+  let isBack = false;
+  const behaviour = { a: (request: WireRequest) => (isBack ? answers(request) : refused(request)) };
+  const { shop, ctx, runtime, transport, told } = setUp(behaviour, { waitMs: 500 });
+  const waiting = reasonOf(shop.charge(ctx, {}));
+  await runtime.advance(100);
+  // Told again that the old run is there, it is not asked again.
+  transport.update(viewOf(instance('a')));
+  await runtime.advance(100);
+  isBack = true;
+  transport.update(viewOf(instance('a', { incarnation: 'a-2' })));
+  assert.equal(await waiting, 'ok');
+  assert.deepEqual(
+    told.filter((one) => one !== 'a canceled'),
+    ['a unreachable', 'a ok'],
+  );
+  isBack = false;
+  const late = reasonOf(shop.charge(ctx, {}));
+  await runtime.advance(500);
+  assert.equal(await late, 'RPC_NOT_SENT');
+});
+
 test('a mirror gets a copy of what may be done twice, and its answer is nobody\u2019s', async () => {
   const { shop, ctx, runtime, ids, sent, told } = setUp(
     { a: answers, m: remote('internal') },
@@ -332,10 +354,10 @@ test('once closed, nothing is sent any more', async () => {
 });
 
 test('a stream stays on its instance, and the picker is told how it ended', async () => {
-  const request = {
-    ...{ method: 'shop.v1.ShopService/Watch', headers: {}, codec: 'proto', timeoutMs: undefined, signal: undefined },
-    ...{ kind: 'server_streaming', messages: (async function* () {})() },
-  } as const;
+  const request: WireStreamRequest = {
+    ...{ method: 'shop.v1.ShopService/Watch', headers: {}, timeoutMs: undefined, signal: undefined },
+    ...{ kind: 'server_streaming', codec: 'proto', messages: (async function* () {})() },
+  };
   const whole = setUp({ a: answers });
   const got: number[] = [];
   for await (const [at] of whole.transport.stream(request)) got.push(at as number);

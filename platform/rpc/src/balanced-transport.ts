@@ -39,7 +39,10 @@ export interface BalancedTransportOptions {
   readonly connect: (instance: Instance) => InstanceTransport;
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
   readonly telemetry?: Telemetry;
-  /** Longest wait for an instance where there is none, in milliseconds; never longer than the call may take. @default 0 */
+  /**
+   * Longest wait for an instance where there is none, or none but one that cannot be reached, in milliseconds; never longer than the call may
+   * take. @default 0
+   */
   readonly waitMs?: number;
   /** What calls stick by. @default the header `x-souk-affinity`, or the id of the user for whom the call is made */
   readonly keyOf?: (request: WireCall) => string | undefined;
@@ -141,7 +144,7 @@ class PickingTransport implements BalancedTransport {
       return await this.#ask(picked, sent);
     } catch (thrown) {
       if (!isNotSent(thrown)) throw thrown;
-      const other = this.#other(wish, first, request);
+      const other = this.#other(wish, first, request) ?? (await this.#successor(wish, first, request, startedMs));
       if (other === undefined) throw thrown;
       this.#counts?.moved.add(1, this.#counts.labels);
       return await this.#ask(other, withLess(request, clock.monotonicMs() - startedMs));
@@ -191,6 +194,29 @@ class PickingTransport implements BalancedTransport {
     if (picked?.instance.id !== first.id) return picked;
     picked.done(OUTCOMES.canceled);
     return undefined;
+  }
+
+  /**
+   * Another run than the one that is not there: whoever keeps processes running starts one within seconds, and the registry tells of it.
+   * @returns undefined when none has come in time. @throws SOUK_CANCELED
+   */
+  async #successor(
+    wish: PickRequest,
+    first: Instance,
+    request: WireRequest,
+    startedMs: number,
+  ): Promise<Picked | undefined> {
+    const { runtime, waitMs = 0 } = this.#options;
+    const untilMs = startedMs + Math.min(waitMs, request.timeoutMs ?? Number.POSITIVE_INFINITY);
+    for (;;) {
+      const leftMs = untilMs - runtime.clock.monotonicMs();
+      if (this.#isClosed || leftMs <= 0 || this.#waiting.size >= MAX_WAITING) return undefined;
+      await this.#change(leftMs, request.signal);
+      const picked = this.#pick(wish);
+      if (picked === undefined) continue;
+      if (!isSame(picked.instance, first)) return picked;
+      picked.done(OUTCOMES.canceled);
+    }
   }
 
   #wishOf(request: WireCall): PickRequest {
