@@ -14,12 +14,25 @@ import { licences } from './licences.ts';
 import { lockfile } from './lockfile.ts';
 import type { Rule, Violation } from './rule.ts';
 import { speech } from './speech.ts';
+import { splitSafety } from './split-safety.ts';
 import { structure } from './structure.ts';
 import { readTree, type Tree } from './tree.ts';
 
 /** The ones that wait for another process come first, so that the rest fills the time. */
 const slow = [types, biome, contractsGenerated, openApi, contractsLint, contractsBreaking];
-const quick = [layers, dependencies, cycles, bansRule, structure, catalogues, errorPage, speech, lockfile, licences];
+const quick = [
+  layers,
+  dependencies,
+  cycles,
+  bansRule,
+  splitSafety,
+  structure,
+  catalogues,
+  errorPage,
+  speech,
+  lockfile,
+  licences,
+];
 const rules = [...slow, ...quick];
 
 const wanted = process.argv.slice(2);

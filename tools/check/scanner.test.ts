@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { codeOnly, depths } from './scanner.ts';
+import { codeOnly, depths, literalsOf } from './scanner.ts';
 
 const hidden = 'SECRET';
 const cases: Record<string, readonly [source: string, visible: readonly string[]]> = {
@@ -27,6 +27,17 @@ for (const [name, [source, visible]] of Object.entries(cases)) {
     for (const part of visible) assert.ok(code.includes(part), `${part} is missing in ${code}`);
   });
 }
+
+test('literals are the insides of strings and whole templates, at their places', () => {
+  const source = "// no 'comment'\na('one', /'no'/, `two ${b('three')} four`, ''); /* `no` */";
+  const literals = literalsOf(source);
+  assert.deepEqual(
+    literals.map(({ text }) => text.replace(/\s+/g, ' ')),
+    ['one', 'three', 'two three four', ''],
+  );
+  for (const { from, text } of literals.slice(0, 2)) assert.equal(source.slice(from, from + text.length), text);
+  assert.equal(source.indexOf('two'), literals[2]?.from);
+});
 
 for (const source of [
   'a = b / c / d; e();',

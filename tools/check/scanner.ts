@@ -5,24 +5,55 @@ const identifierEnd = /[\w$)\]]/;
 const beforeRegex = /(?:^|[^\w$.])(?:return|typeof|case|in|of|delete|void|throw|new|else|do|await|yield|instanceof)$/;
 
 /** Returns `source` with everything that is not code replaced by spaces; quotes and back-ticks stay. */
-export function codeOnly(source: string): string {
+export const codeOnly = (source: string): string => scan(source).code;
+
+/** A string or a whole template. */
+export interface Literal {
+  /** Where its inside begins in the source. */
+  readonly from: number;
+  /** Its inside as it is written, of the same length as in the source; expressions of a template are spaces. */
+  readonly text: string;
+}
+
+/** The strings and templates of a module, in the order in which they end. */
+export function literalsOf(source: string): Literal[] {
+  const { text, literals } = scan(source);
+  return literals.map(({ from, to }) => ({ from, text: text.slice(from, to) }));
+}
+
+interface Scanned {
+  readonly code: string;
+  readonly text: string;
+  readonly literals: readonly { readonly from: number; readonly to: number }[];
+}
+
+function scan(source: string): Scanned {
   const out = source.split('');
+  const inside = source.replace(/[^\n]/g, ' ').split('');
   /** Depths of `{` at which the templates around us go on with text. */
   const templates: number[] = [];
+  /** Where the templates around us began. */
+  const begun: number[] = [];
+  const literals: { readonly from: number; readonly to: number }[] = [];
   let depth = 0;
   let at = 0;
   let code = ''; // the code just before `at`, as far back as a regular expression's predecessor matters
 
-  const blank = (from: number, to: number) => {
-    for (let i = from; i < to; i += 1) if (source[i] !== '\n') out[i] = ' ';
+  const blank = (from: number, to: number, isText = false) => {
+    for (let i = from; i < to; i += 1) {
+      if (source[i] === '\n') continue;
+      out[i] = ' ';
+      if (isText) inside[i] = source[i] as string;
+    }
   };
   const skipTemplateText = () => {
     const from = at;
     while (at < source.length && source[at] !== '`' && !(source[at] === '$' && source[at + 1] === '{')) {
       at += source[at] === '\\' ? 2 : 1;
     }
-    blank(from, Math.min(at, source.length));
+    blank(from, Math.min(at, source.length), true);
     if (source[at] === '`') {
+      literals.push({ from: begun.pop() ?? from, to: at });
       at += 1;
       code = ')';
     } else if (at < source.length) {
@@ -46,11 +77,13 @@ export function codeOnly(source: string): string {
       at = end === -1 ? source.length : end + 2;
     } else if (char === '"' || char === "'") {
       const end = stringEnd(source, at, char);
-      blank(at + 1, end);
+      blank(at + 1, end, true);
+      literals.push({ from: at + 1, to: end });
       at = end + 1;
       code = ')';
     } else if (char === '`') {
       at += 1;
+      begun.push(at);
       skipTemplateText();
     } else if (char === '}' && templates.at(-1) === depth - 1) {
       templates.pop();
@@ -74,7 +107,7 @@ export function codeOnly(source: string): string {
       at += 1;
     }
   }
-  return out.join('');
+  return { code: out.join(''), text: inside.join(''), literals };
 }
 
 function stringEnd(source: string, start: number, quote: string): number {
