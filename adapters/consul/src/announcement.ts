@@ -11,9 +11,6 @@ export interface AnnouncementInit {
   readonly settings: ConsulSettings;
 }
 
-/** How long `register`, `update` and `deregister` wait for a registry that is out of reach. */
-const PATIENCE_MS = 5000;
-
 /**
  * Keeps one instance in the registry: by heartbeats, and by registering it again when the registry has forgotten it.
  *
@@ -74,7 +71,7 @@ export class Announcement implements Registered {
     const { settings, link } = this.#init;
     const { timers } = settings.runtime;
     const tooLate = Promise.withResolvers<void>();
-    const timer = timers.after(PATIENCE_MS, tooLate.resolve);
+    const timer = timers.after(settings.patienceMs, tooLate.resolve);
     // What is under way comes first, or it would put the instance in again.
     const gone = this.#running.then(() => (this.#sent ? this.#takeOut() : undefined));
     await Promise.race([gone, tooLate.promise]);
@@ -139,11 +136,9 @@ export class Announcement implements Registered {
     const forgotten = holder !== incarnation;
     if (forgotten) this.#maintained = this.#known && holder === undefined ? false : 'unknown';
     this.#sent = true;
-    const taken = await api.register(this.#registration, conditions, {
-      // One that does not take work is out of sight from the start, until maintenance says why.
-      alive: conditions.ready || !forgotten,
-      replace: forgotten,
-    });
+    // One that does nothing yet is out of sight for strangers until maintenance says why; one that drains is never as good as dead.
+    const alive = conditions.ready || conditions.serving || !forgotten;
+    const taken = await api.register(this.#registration, conditions, { alive, replace: forgotten });
     if (taken === 'stale') {
       this.#refusal = 'a later run of it is registered';
       return this.#supersede();
@@ -156,7 +151,7 @@ export class Announcement implements Registered {
       await api.maintain(this.#registration, conditions.ready ? undefined : reason);
       this.#maintained = !conditions.ready;
     }
-    if (!conditions.ready && forgotten) await api.pass(this.#registration);
+    if (!alive) await api.pass(this.#registration);
     this.#known = true;
     if (this.#state === 'wanted') this.#state = 'held';
     this.#done = wanted;
@@ -190,7 +185,8 @@ export class Announcement implements Registered {
       if (this.#done >= wanted || this.#isOver()) resolve();
     };
     this.#waiting.add(check);
-    const timer = this.#init.settings.runtime.timers.after(PATIENCE_MS, resolve);
+    const { runtime, patienceMs } = this.#init.settings;
+    const timer = runtime.timers.after(patienceMs, resolve);
     check();
     await promise;
     timer.cancel();

@@ -16,7 +16,7 @@ export interface ListenerInit {
 const PAUSE_MS = 20;
 /** Pause where the registry cannot hold questions, or answers at once though nothing has changed. */
 const POLL_MS = 1000;
-const LONGEST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 3000;
 
 /**
  * Asks for a service again and again, each time for what comes after the last answer, until the signal aborts. Never ends by itself, and

@@ -29,6 +29,8 @@ export interface ConsulRegistryOptions {
   readonly waitMs?: number;
   /** Longest wait for any other answer. @default 5000 */
   readonly requestMs?: number;
+  /** How long `register`, `update` and `deregister` wait for a registry that is out of reach. @default 5000 */
+  readonly patienceMs?: number;
   /** An answer with more bytes is not read to its end. @default 32 MiB */
   readonly maxAnswerBytes?: number;
 }
@@ -53,9 +55,10 @@ export function toSettings(options: ConsulRegistryOptions): ConsulSettings {
     deregisterAfterMs: options.deregisterAfterMs ?? 60_000,
     waitMs: options.waitMs ?? 30_000,
     requestMs: options.requestMs ?? 5000,
+    patienceMs: options.patienceMs ?? 5000,
     maxAnswerBytes: options.maxAnswerBytes ?? 32 * 2 ** 20,
   };
-  for (const option of ['ttlMs', 'deregisterAfterMs', 'waitMs', 'requestMs', 'maxAnswerBytes'] as const) {
+  for (const option of ['ttlMs', 'deregisterAfterMs', 'waitMs', 'requestMs', 'patienceMs', 'maxAnswerBytes'] as const) {
     const found = settings[option];
     if (Number.isFinite(found) && found >= 1) continue;
     throw consulErrors.INVALID_OPTION({ option, wanted: 'a number of at least 1', found });

@@ -54,8 +54,8 @@ export const faultCases: Readonly<{ [title: string]: RegistryCase }> = {
       await scene.until('the loss', () => scene.registry.health().state === 'connecting');
       assert.notEqual(scene.registry.health().lastError, undefined);
       // Neither waits for ever.
-      await scene.done(registered.update(DRAINING));
-      await scene.register(scene.registry, 'b');
+      const registering = scene.registry.register(scene.registration('b'), UP);
+      await scene.done(Promise.all([registered.update(DRAINING), registering]));
       assert.deepEqual(conditionsOf(seen.find('a')), UP);
       await scene.world.restore?.();
       await scene.until('what changed', () => seen.find('a')?.terminating === true && seen.find('b')?.ready === true);
