@@ -2,7 +2,7 @@
 // unpacked into a cache folder and never installed: nothing of the machine changes, no service starts, and no rights are needed.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -25,6 +25,8 @@ interface Product {
   readonly packages: readonly string[];
   /** Libraries that the machine does not have are fetched too. */
   readonly withLibraries?: boolean;
+  /** Of Debian, when the machine's own is no good. */
+  readonly release?: string;
   /** What of it is under a root; `/` is the machine itself. */
   readonly find: (root: string) => Partial<Servers> | undefined;
   /** Runs it once, so that a missing library is found out about here, where it can be said plainly. */
@@ -54,23 +56,26 @@ const products: readonly Product[] = [
     },
   },
   program('etcd', 'etcd', 'etcd', ['etcd-server'], '--version'),
-  program('Prometheus', 'prometheus', 'prometheus', ['prometheus'], '--version'),
+  // Debian's later builds know no consul_sd, and what is on the machine may be one of them.
+  { ...program('Prometheus', 'prometheus', 'prometheus', ['prometheus'], '--version', ['/']), release: 'bullseye' },
   { ...program('dig', 'dig', 'dig', ['bind9-dnsutils'], '-v'), withLibraries: true },
   { ...program('HAProxy', 'haproxy', 'haproxy', ['haproxy'], '-v'), withLibraries: true },
 ];
 
-/** A product that is a single program. */
+/** A product that is a single program. @param except Roots where it is not looked for. */
 function program(
   name: string,
   key: keyof Servers,
   file: string,
   packages: readonly string[],
   version: string,
+  except: readonly string[] = [],
 ): Product {
   return {
     name,
     packages,
     find: (root) => {
+      if (except.includes(root)) return undefined;
       const folders = ['usr/bin', 'usr/sbin'].map((folder) => join(root, folder));
       const searched = root === '/' ? [...searchPath(), ...folders] : folders;
       const found = searched.map((folder) => join(folder, file)).find((path) => existsSync(path));
@@ -84,10 +89,15 @@ const searchPath = (): string[] => (process.env.PATH ?? '').split(':').filter((f
 
 const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'souk', 'infra');
 
+const allRoots = (): string[] => ['/', ...globSync(join(cacheFolder(), 'root-*'))];
+
 /** What there is, on the machine or in the cache. */
 export function findServers(): Partial<Servers> {
-  const roots = ['/', ...globSync(join(cacheFolder(), 'root-*'))];
-  const found = products.map(({ find }) => roots.map(find).find((one) => one !== undefined));
+  const found = products.map(({ find }) =>
+    allRoots()
+      .map(find)
+      .find((one) => one !== undefined),
+  );
   return Object.assign({}, ...found);
 }
 
@@ -98,8 +108,7 @@ export function findServers(): Partial<Servers> {
  * @throws an Error whose text says what is missing and how to get it
  */
 export function installServers(say: (line: string) => void): Servers {
-  const roots = ['/', ...globSync(join(cacheFolder(), 'root-*'))];
-  const missing = products.filter(({ find }) => !roots.some((root) => find(root) !== undefined));
+  const missing = products.filter(({ find }) => !allRoots().some((root) => find(root) !== undefined));
   if (missing.length > 0) fetchAll(missing, say);
   return findServers() as Servers;
 }
@@ -117,11 +126,12 @@ function fetchAll(missing: readonly Product[], say: (line: string) => void): voi
   const work = mkdtempSync(join(cache, 'work-'));
   let name = names;
   try {
-    for (const folder of ['lists/partial', 'archives/partial']) mkdirSync(join(work, folder), { recursive: true });
-    apt(work, work, 'update');
+    const updated = new Map<string, Apt>();
     for (const product of missing) {
       name = product.name;
-      fetch(product, work);
+      const apt = updated.get(product.release ?? '') ?? openApt(work, product.release);
+      updated.set(product.release ?? '', apt);
+      fetch(product, work, apt);
       say(`  ${name} is there`);
     }
   } catch (error) {
@@ -132,7 +142,7 @@ function fetchAll(missing: readonly Product[], say: (line: string) => void): voi
   }
 }
 
-function fetch({ name, packages, withLibraries, find, tryIt }: Product, work: string): void {
+function fetch({ name, packages, withLibraries, find, tryIt }: Product, work: string, apt: Apt): void {
   const [debs, tree] = [join(work, 'debs'), join(work, 'tree')];
   for (const folder of [debs, tree]) {
     rmSync(folder, { recursive: true, force: true });
@@ -141,9 +151,9 @@ function fetch({ name, packages, withLibraries, find, tryIt }: Product, work: st
   if (withLibraries) {
     const archives = `Dir::Cache::Archives=${debs}`;
     mkdirSync(join(debs, 'partial'));
-    apt(work, debs, '-o', archives, 'install', '--download-only', '--no-install-recommends', ...packages);
+    apt(debs, '-o', archives, 'install', '--download-only', '--no-install-recommends', ...packages);
   } else {
-    apt(work, debs, 'download', ...packages);
+    apt(debs, 'download', ...packages);
   }
   for (const deb of readdirSync(debs).filter((file) => file.endsWith('.deb'))) {
     run('dpkg-deb', ['-x', join(debs, deb), tree]);
@@ -154,12 +164,38 @@ function fetch({ name, packages, withLibraries, find, tryIt }: Product, work: st
   renameSync(tree, join(cacheFolder(), `root-${name.toLowerCase()}-${work.slice(-6)}`));
 }
 
-/** With lists and locks of its own, apt-get needs no rights. */
-function apt(work: string, cwd: string, ...words: string[]): void {
-  const own = [`Dir::State::Lists=${work}/lists`, `Dir::Cache=${work}`, 'Debug::NoLocking=1'];
-  if (process.getuid?.() === 0) own.push('APT::Sandbox::User=root');
-  const args = ['-qq', ...own.flatMap((one) => ['-o', one]), ...words];
-  execFileSync('apt-get', args, { cwd, stdio: ['ignore', 'ignore', 'pipe'], timeout: 120_000 });
+/** Runs apt-get in a folder. */
+type Apt = (cwd: string, ...words: string[]) => void;
+
+/** A release that is not kept up any more moves from the one to the other. */
+const MIRRORS = ['http://deb.debian.org/debian', 'http://archive.debian.org/debian'];
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+/** With lists and locks of its own, apt-get needs no rights. @param release Another than the machine's. */
+function openApt(work: string, release: string | undefined): Apt {
+  const folder = join(work, release ?? 'own');
+  for (const part of ['lists/partial', 'archives/partial']) mkdirSync(join(folder, part), { recursive: true });
+  const options = [`Dir::State::Lists=${folder}/lists`, `Dir::Cache=${folder}`, 'Debug::NoLocking=1'];
+  if (process.getuid?.() === 0) options.push('APT::Sandbox::User=root');
+  const sources = join(folder, 'sources.list');
+  if (release !== undefined) options.push(`Dir::Etc::SourceList=${sources}`, 'Dir::Etc::SourceParts=-');
+  const apt: Apt = (cwd, ...words) =>
+    void execFileSync('apt-get', ['-qq', ...options.flatMap((one) => ['-o', one]), ...words], {
+      cwd,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: 120_000,
+    });
+  const update = (mirrors: readonly string[]): void => {
+    if (release !== undefined) writeFileSync(sources, `deb [signed-by=${KEYRING}] ${mirrors[0]} ${release} main\n`);
+    try {
+      apt(folder, 'update');
+    } catch (error) {
+      if (release === undefined || mirrors.length === 1) throw error;
+      update(mirrors.slice(1));
+    }
+  };
+  update(MIRRORS);
+  return apt;
 }
 
 const run = (command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): void =>
