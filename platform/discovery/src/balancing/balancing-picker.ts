@@ -13,6 +13,7 @@ import type { ServiceView } from '../registry.ts';
 import type { Draw } from './algorithm.ts';
 import { goesByKey } from './algorithms.ts';
 import { type BalancingMetrics, createBalancingMetrics } from './balancing-metrics.ts';
+import { learn } from './choices.ts';
 import type { Group } from './group.ts';
 import { createGroups } from './groups.ts';
 import { hashOf } from './hash.ts';
@@ -50,7 +51,7 @@ export interface BalancingPicker extends Picker {
   explain(): string;
 }
 
-/** Part of a latency that enters the average that people see. */
+/** Part of a latency that enters an average: half of it follows from the last seven calls. */
 const SMOOTHING = 0.1;
 
 export function createPicker(init: PickerInit): BalancingPicker {
@@ -178,9 +179,10 @@ export function createPicker(init: PickerInit): BalancingPicker {
     const ok = kind === 'ok';
     if (kind === 'error') member.errors += 1;
     if (kind === 'unreachable') member.unreachable += 1;
-    member.latencyMs += SMOOTHING * (ms - member.latencyMs);
-    if (Number.isNaN(member.latencyMs)) member.latencyMs = ms;
-    observe(member, ok ? ms : Math.max(ms, settings.peakEwma.errorMs), settings.peakEwma, nowMs);
+    const costMs = ok ? ms : Math.max(ms, settings.peakEwma.errorMs);
+    member.latencyMs = Number.isNaN(member.latencyMs) ? ms : member.latencyMs + SMOOTHING * (ms - member.latencyMs);
+    learn(member, costMs, 1 - SMOOTHING, nowMs);
+    observe(member, costMs, settings.peakEwma, nowMs);
     for (const pool of member.pools) pool.algorithm.settled?.(member, ok);
     outliers.settle(member, kind, startedMs, nowMs);
   };

@@ -2,8 +2,27 @@ import { admits, type Draw } from './algorithm.ts';
 import type { Member } from './member.ts';
 import { drawIndex, drawOther, type Pool } from './pool.ts';
 
-/** The lower the better. */
-export type Score = (member: Member, weight: number, draw: Draw) => number;
+/** The lower the better. @param rival With whom the member is compared, if with one. */
+export type Score = (member: Member, weight: number, draw: Draw, rival?: Member) => number;
+
+/** In so many milliseconds without an answer half of what is known of a latency is forgotten, so that a slow instance is tried again. */
+const HALF_MS = 1000;
+/** Latencies that are apart by less are taken for chance. */
+const CLEARLY = 2;
+
+const forgotten = (member: Member, nowMs: number): number => 1 + Math.max(0, nowMs - member.costAtMs) / HALF_MS;
+
+/** Takes up a latency. @param kept Part that the old ones have in the average right after one of them. */
+export function learn(member: Member, ms: number, kept: number, nowMs: number): void {
+  const old = member.expectedMs === 0 ? 0 : kept / forgotten(member, nowMs);
+  member.expectedMs = member.expectedMs * old + ms * (1 - old);
+}
+
+/** What a call there may be expected to take, in milliseconds. */
+export const expected = (member: Member, nowMs: number): number => member.expectedMs / forgotten(member, nowMs);
+
+/** @param oneMs What calls may be expected to take. */
+export const clearlySlower = (oneMs: number, otherMs: number): boolean => oneMs > CLEARLY * otherMs;
 
 /**
  * The better of two that are drawn by weight; of equals the first. Nobody gets more than twice its share of the draws, and a crowd of callers
@@ -19,7 +38,8 @@ export function betterOfTwo(pool: Pool, draw: Draw, score: Score, next: () => nu
   const firstAdmitted = admits(draw, first);
   if (!admits(draw, second)) return firstAdmitted ? first : bestOfAll(pool, draw, score, one);
   if (!firstAdmitted) return second;
-  return score(second, weights[other] as number, draw) < score(first, weights[one] as number, draw) ? second : first;
+  const its = score(first, weights[one] as number, draw, second);
+  return score(second, weights[other] as number, draw, first) < its ? second : first;
 }
 
 /** @param from Index where the search begins: of equals the first that is met wins. */

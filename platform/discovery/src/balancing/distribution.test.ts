@@ -190,3 +190,38 @@ test('peak EWMA: who has never answered gets one call, and no second before that
   assert.equal(first?.instance.id, 'orders-00');
   for (let n = 0; n < 20; n++) assert.equal(on.picker.pick({})?.instance.id, 'orders-01');
 });
+
+test('least request: an instance that fails at once does not win', () => {
+  const on = bench(BARE, instances(4));
+  let failing = 0;
+  for (let n = 0; n < 2000; n++) {
+    const picked = on.picker.pick({});
+    const fails = picked?.instance.id === 'orders-00';
+    on.runtime.pass(fails ? 1 : 20);
+    picked?.done({ kind: fails ? 'error' : 'ok' });
+    if (fails) failing += 1;
+  }
+  assert.ok(failing < 2000 / 4 / 4, `${failing} of 2000 went to it`);
+});
+
+test('least request: an instance that was slow once is asked again within seconds', () => {
+  const on = bench(BARE, instances(2));
+  on.call({ avoid: new Set(['orders-01']) }, 'ok', 1000);
+  let calls = 0;
+  while (on.call({}, 'ok', 20) !== 'orders-00') calls += 1;
+  assert.ok(calls > 50 && calls < 50 * 60, `after ${calls * 20} ms`);
+  on.runtime.pass(60_000);
+  for (let n = 0; n < 60; n++) on.call({}, 'ok', 20);
+  const counts = new Map<string | undefined, number>();
+  for (let n = 0; n < 200; n++) {
+    const id = on.call({}, 'ok', 20);
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+  }
+  assert.ok((counts.get('orders-00') ?? 0) > 60, `${counts.get('orders-00')} of 200`);
+});
+
+test('least request: without a handicap latencies do not matter', () => {
+  const on = bench({ ...BARE, leastRequest: { handicap: 0 } }, instances(2));
+  on.call({ avoid: new Set(['orders-01']) }, 'ok', 60_000);
+  assert.ok((on.calls(200).get('orders-00') as number) > 60);
+});

@@ -27,6 +27,8 @@ export interface Member {
   unreachable: number;
   /** Smoothed for people. NaN: none has been seen. */
   latencyMs: number;
+  /** The same with failures as slow calls, as of `costAtMs`: what a call there is to be expected to take. 0: nothing is known. */
+  expectedMs: number;
   /** Peak-sensitive moving average, as of `costAtMs`. NaN: none has been seen since then. */
   costMs: number;
   costAtMs: number;
@@ -59,6 +61,7 @@ export const createMember = (instance: Instance, nowMs: number): Member => ({
   errors: 0,
   unreachable: 0,
   latencyMs: Number.NaN,
+  expectedMs: 0,
   costMs: Number.NaN,
   costAtMs: nowMs,
   errorsInRow: 0,

@@ -87,7 +87,7 @@ const isPrime = (n: number): boolean => {
 const balancing = group<BalancingSettings>({
   algorithm: choice('leastRequest', ALGORITHMS),
   key,
-  leastRequest: group({ fullScanUpTo: whole(10, { min: 0, max: 1000 }) }),
+  leastRequest: group({ fullScanUpTo: whole(10, { min: 0, max: 1000 }), handicap: whole(3, { min: 0 }) }),
   peakEwma: group({ tauMs: milliseconds(10_000), errorMs: whole(1000, { min: 0 }) }),
   ringHash: group({
     pointsPerWeight: whole(160, { min: 1, max: 10_000 }),

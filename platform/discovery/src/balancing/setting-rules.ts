@@ -102,7 +102,11 @@ export const group =
     const under = (name: string) => (at === '' ? name : `${at}.${name}`);
     for (const name of Object.keys(fields)) {
       if (!Object.hasOwn(rules, name))
-        refuse(under(name), `a setting that exists (${Object.keys(rules).join(', ')})`, 'one that does not');
+        throw discoveryErrors.INVALID_OPTION({
+          option: under(name),
+          wanted: `a setting that exists (${Object.keys(rules).join(', ')})`,
+          found: 'one that does not',
+        });
     }
     const read = (Object.keys(rules) as (keyof T & string)[]).map(
       (name) => [name, rules[name](under(name), fields[name])] as const,

@@ -35,6 +35,11 @@ export interface LeastRequestSettings {
    * many callers with the same old picture do not run to the same instance. 0: always two. @default 10
    */
   readonly fullScanUpTo: number;
+  /**
+   * Calls in flight that an instance counts more while its calls take more than twice as long as those of another. More: fewer calls end up on a
+   * slow instance. 0: latencies do not matter. @default 3
+   */
+  readonly handicap: number;
 }
 
 export interface PeakEwmaSettings {
