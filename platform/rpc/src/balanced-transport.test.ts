@@ -6,7 +6,14 @@ import { createPolicyRegistry, type PolicyRules } from '@souk/resilience';
 import fc from 'fast-check';
 import { ShopService } from '../test/shop.ts';
 import { recordTelemetry } from '../test/telemetry.ts';
-import { createBalancedTransport, createClient, type InstanceTransport, rpcErrors, type WireRequest, type WireStreamRequest } from './index.ts';
+import {
+  createBalancedTransport,
+  createClient,
+  type InstanceTransport,
+  rpcErrors,
+  type WireRequest,
+  type WireStreamRequest,
+} from './index.ts';
 import { notSent } from './not-sent.ts';
 
 const instance = (id: string, more: Partial<Instance> = {}): Instance => ({
