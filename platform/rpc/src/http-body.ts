@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { kernelErrors } from '@souk/kernel';
+import { kernelErrors, type Timers } from '@souk/kernel';
 import { decompress, readCompression } from './compression.ts';
 import { rpcErrors } from './errors.ts';
 
@@ -7,14 +7,16 @@ import { rpcErrors } from './errors.ts';
  * Reads a body up to a limit, decompressed; past it, nothing more is read.
  * @throws RPC_BODY_TOO_LARGE, RPC_UNSUPPORTED_ENCODING, RPC_MALFORMED_BODY, SOUK_CANCELED when the client is gone
  */
-export function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> {
-  const encoding = request.headers['content-encoding'];
-  return encoding === undefined ? readRaw(request, limit) : readCompressed(request, encoding, limit);
+export function readBody(request: IncomingMessage, limit: number, timers: Timers): Promise<Uint8Array> {
+  if (request.httpVersionMajor < 2 && request.headers['content-encoding'] === undefined) return readRaw(request, limit);
+  return readWhole(request, limit, timers);
 }
 
-async function readCompressed(request: IncomingMessage, encoding: string, limit: number): Promise<Uint8Array> {
-  const compression = readCompression(encoding);
+async function readWhole(request: IncomingMessage, limit: number, timers: Timers): Promise<Uint8Array> {
+  const compression = readCompression(request.headers['content-encoding']);
   const body = await readRaw(request, limit);
+  const isComplete = body.length === Number(request.headers['content-length'] ?? Number.NaN);
+  if (!isComplete) await refuseCut(request, timers);
   return compression === undefined ? body : decompress(compression, body, limit);
 }
 
@@ -38,14 +40,26 @@ function readRaw(request: IncomingMessage, limit: number): Promise<Uint8Array> {
   });
 }
 
-/** A body as it comes, no faster than it is taken. @throws SOUK_CANCELED when the client is gone before its end */
-export async function* bodyChunks(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+/**
+ * A body as it comes, no faster than it is taken.
+ * @param timers Undefined: who reads knows by itself whether the body is complete.
+ * @throws SOUK_CANCELED when the client is gone before its end
+ */
+export async function* bodyChunks(request: IncomingMessage, timers: Timers | undefined): AsyncGenerator<Uint8Array> {
   try {
     // The connection outlives the body: replies are still to be written.
     yield* request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
   } catch (cause) {
     throw kernelErrors.CANCELED({}, { cause });
   }
+  if (timers !== undefined) await refuseCut(request, timers);
+}
+
+/** Over HTTP/2, a body that its client cuts off ends like one that is complete; only then does the request hear that it was cut. */
+async function refuseCut(request: IncomingMessage, timers: Timers): Promise<void> {
+  if (request.httpVersionMajor < 2) return;
+  await timers.sleep(0);
+  if (request.aborted) throw kernelErrors.CANCELED();
 }
 
 /** @throws RPC_UNSUPPORTED_MEDIA_TYPE unless the type is one of `wanted`, in UTF-8 */

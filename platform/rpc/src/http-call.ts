@@ -17,8 +17,12 @@ export interface HttpCall {
   readonly fullDuplex: boolean;
   /** @param limit Bytes. Default: the server's own. @throws RPC_BODY_TOO_LARGE, SOUK_CANCELED */
   readBody(limit?: number): Promise<Uint8Array>;
-  /** The body as it comes, no faster than it is taken; instead of `readBody`. @throws SOUK_CANCELED when the client is gone */
-  bodyChunks(): AsyncIterable<Uint8Array>;
+  /**
+   * The body as it comes, no faster than it is taken; instead of `readBody`.
+   * @param knowsEnd Whoever reads knows by itself whether the body is complete: it need not be made sure of. @default false
+   * @throws SOUK_CANCELED when the client is gone
+   */
+  bodyChunks(knowsEnd?: boolean): AsyncIterable<Uint8Array>;
   /** Who calls. @param isPublic The method is for anybody: a token that is not good means nobody rather than a refusal. */
   authenticate(isPublic: boolean): Promise<Caller>;
 }

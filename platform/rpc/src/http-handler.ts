@@ -85,8 +85,8 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
         newTrace(runtime, true),
       signal,
       fullDuplex: request.httpVersionMajor >= 2,
-      readBody: (limit) => readBody(request, limit ?? maxBodyBytes),
-      bodyChunks: () => bodyChunks(request),
+      readBody: (limit) => readBody(request, limit ?? maxBodyBytes, runtime.timers),
+      bodyChunks: (knowsEnd) => bodyChunks(request, knowsEnd ? undefined : runtime.timers),
       authenticate: (isPublic) => authenticate(headers, isPublic),
     };
   };
@@ -98,7 +98,8 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     const call = newCall(request, gone.signal);
     let route = '(none)';
     response.on('close', () => {
-      if (!response.writableFinished) gone.abort();
+      // Over HTTP/2, a reply that was cut off counts as finished.
+      if (!response.writableFinished || !response.writableEnded) gone.abort();
       metrics.observe(call.verb, route, response.statusCode, (runtime.clock.monotonicMs() - startedMs) / 1000);
     });
     const answer = async (): Promise<HttpReply> => {

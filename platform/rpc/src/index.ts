@@ -5,7 +5,9 @@ export {
   type MirroringPicker,
 } from './balanced-transport.ts';
 export { type CallOptions, type Client, type ClientMethod, type ClientOptions, createClient } from './client.ts';
+export { type Compression, compressFor, decompress, readCompression } from './compression.ts';
 export { type HttpAnswer, readConnectAnswer } from './connect-answer.ts';
+export { fromConnectError, toConnectError } from './connect-error.ts';
 export { connectHandler } from './connect-handler.ts';
 export { type ConnectTransportOptions, createConnectTransport, type Fetch } from './connect-transport.ts';
 export { createDeadlines, type Deadlines, type WheelEntry, whyCanceled } from './deadline.ts';
@@ -27,7 +29,18 @@ export { isNotSent, notSent } from './not-sent.ts';
 export { problemReply } from './problem.ts';
 export { restHandler } from './rest.ts';
 export type { RoutedMethod, RoutedStream, ServedMethod } from './routed-method.ts';
-export { type AddOptions, type CallFacts, createRouter, type Router, type RouterOptions } from './router.ts';
+export {
+  type AddOptions,
+  type CallFacts,
+  createRouter,
+  decodeRequest,
+  encodeBinary,
+  encodeJson,
+  encodeMessage,
+  type Router,
+  type RouterOptions,
+} from './router.ts';
+export { onlyOne } from './stream-method.ts';
 export {
   AFFINITY_HEADER,
   type InstanceTransport,
