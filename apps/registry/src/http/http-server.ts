@@ -156,12 +156,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const refusal = (thrown: unknown, message: IncomingMessage): Rendered => {
     const error = fromUnknown(thrown);
     const status = statusOf(error);
-    if (status === 500) log.warn('a request failed', { err: error, path: pathOf(message) });
+    if (status === 500) log.warn('a request failed', { err: error, path: patternOf(message) });
     return render({ status, text: error.message }, false);
   };
 
+  /** The pattern of its path: raw paths hold names of others, and are without end. */
+  const patternOf = ({ url = '/' }: IncomingMessage): string =>
+    router.find(url.split('?', 1)[0] as string)?.endpoint.path ?? 'unknown';
+
   const send = (message: IncomingMessage, response: ServerResponse, rendered: Rendered): void => {
-    onAnswer(router.find(pathOf(message))?.endpoint.path ?? 'unknown', rendered.status);
+    onAnswer(patternOf(message), rendered.status);
     if (response.destroyed) return;
     response.writeHead(rendered.status, { ...rendered.headers, 'content-length': rendered.body.byteLength });
     response.end(message.method === 'HEAD' ? undefined : rendered.body);
@@ -216,8 +220,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 const statusOf = (error: SoukError): number => error.httpStatus ?? STATUS[error.code] ?? 500;
-
-const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] as string;
 
 function decode(rawParam: string): string {
   if (!rawParam.includes('%')) return rawParam;

@@ -75,7 +75,8 @@ export async function openJournal(options: JournalOptions): Promise<FolderJourna
   let snapshotting: Promise<void> = Promise.resolve();
 
   const snapshotOf = (clean: boolean): Snapshot => ({
-    ...{ rev: revision(), clean, log: number },
+    // Nothing comes after a clean one, and what is in the log that ends is in it.
+    ...{ rev: revision(), clean, log: clean ? number + 1 : number },
     data: Object.fromEntries(persistents.map((one) => [one.name, one.save()])),
   });
   const notWritten = (thrown: unknown): void =>
@@ -157,9 +158,9 @@ export async function openJournal(options: JournalOptions): Promise<FolderJourna
     close: async () => {
       await sync();
       await snapshotting;
-      await folder.writeSnapshot(snapshotOf(true));
       await following?.close();
       await file.close();
+      await folder.writeSnapshot(snapshotOf(true));
     },
   };
 }
