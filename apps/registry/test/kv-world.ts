@@ -38,15 +38,15 @@ export function createKvWorld(runtime: Runtime, delayMs = 0): KvWorld {
 /** Calls endpoints without a network, in virtual time. */
 export interface VirtualKv extends KvWorld {
   readonly runtime: VirtualRuntime;
-  /** Answers when the endpoint has; time goes on by nothing. */
+  /** Answers when the endpoint has; time goes on by the commit delay, which is none unless it was given. */
   call(method: 'GET' | 'PUT' | 'DELETE', url: string, body?: string | Buffer): Promise<Reply>;
   /** The index the server would send. */
   index(url: string): number;
 }
 
-export function virtualKv(seed = 1): VirtualKv {
-  const runtime = virtualRuntime({ seed });
-  const kv = createKvWorld(runtime);
+export function virtualKv(delayMs = 0): VirtualKv {
+  const runtime = virtualRuntime();
+  const kv = createKvWorld(runtime, delayMs);
   for (const module of kv.modules) module.start?.();
   const router = createRouter(kv.modules.flatMap(({ routes }) => routes));
 
@@ -75,7 +75,7 @@ export function virtualKv(seed = 1): VirtualKv {
       const reply = Promise.resolve().then(() => route.handle(request));
       // Whoever awaits it sees the error.
       reply.catch(() => {});
-      await runtime.advance(0);
+      await runtime.advance(delayMs);
       return reply;
     },
     index: (url) => {

@@ -12,7 +12,7 @@ const byteText = (limits: { minLength?: number; maxLength: number }): fc.Arbitra
   fc.uint8Array(limits).map((bytes) => Buffer.from(bytes).toString('latin1'));
 /** Few different labels, so that names share ends and get compressed. */
 const label = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom('web', 'service', 'consul', 'node', 'a.b', 'WEB') },
+  { weight: 4, arbitrary: fc.constantFrom('web', 'service', 'consul', 'node', 'a.b', 'WEB', 'a', 'b', 'ab', 'aa') },
   { weight: 1, arbitrary: byteText({ minLength: 1, maxLength: 63 }) },
 );
 const name: fc.Arbitrary<Name> = fc.array(label, { maxLength: 8 }).filter(isWritable);

@@ -85,6 +85,18 @@ test('a session lives for its TTL at least, for twice that at most, and as long 
   assert.equal(await lives(kv, kept), false);
 });
 
+test('a session that is renewed while its end waits to be committed lives on', async () => {
+  const kv = virtualKv(100);
+  const id = await create(kv, { TTL: '10s' });
+  // It is over 15 s after it was made; the end is committed 100 ms later.
+  await kv.runtime.advance(15_050);
+  assert.equal(kv.runtime.pendingTimers, 1);
+  await kv.call('PUT', `/v1/session/renew/${id}`);
+  assert.equal(await lives(kv, id), true);
+  await kv.runtime.advance(9_000);
+  assert.equal(await lives(kv, id), true);
+});
+
 test('a lock has one holder, counts its holders, and is free for others at once when it is given back', async () => {
   const kv = virtualKv();
   const [a, b] = [await create(kv), await create(kv)];
