@@ -13,6 +13,7 @@ type Codec = 'proto' | 'json';
 const TYPES = ['application/proto', 'application/json'] as const;
 /** Of a message in a query, decompressed. */
 const MAX_MESSAGE_BYTES = 1_048_576;
+const HEADERS = { proto: { 'content-type': TYPES[0] }, json: { 'content-type': TYPES[1] } } as const;
 const TIMEOUT = /^[0-9]{1,10}$/;
 
 /** Serves the methods of a router by the Connect protocol: single calls, as protobuf or JSON, compressed or not, reads also by GET. */
@@ -54,7 +55,10 @@ async function handle(router: Router, method: RoutedMethod, call: HttpCall): Pro
   const type = codec === 'json' ? TYPES[1] : TYPES[0];
   const answer = codec === 'json' ? encodeJson(method, response) : encodeBinary(method, response);
   const accepted = headers['accept-encoding'] as string | undefined;
-  if (accepted === undefined) return { status: 200, headers: { 'content-type': type }, body: answer };
+  if (accepted === undefined) {
+    const isTerse = codec === 'proto' && headers.traceparent !== undefined;
+    return { status: 200, headers: HEADERS[codec], body: answer, isTerse };
+  }
   const smaller = await compressFor(accepted, answer);
   if (smaller === undefined) return { status: 200, headers: { 'content-type': type }, body: answer };
   const compressed = { 'content-type': type, 'content-encoding': smaller.compression, vary: 'accept-encoding' };

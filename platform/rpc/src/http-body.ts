@@ -64,6 +64,7 @@ async function refuseCut(request: IncomingMessage, timers: Timers): Promise<void
 
 /** @throws RPC_UNSUPPORTED_MEDIA_TYPE unless the type is one of `wanted`, in UTF-8 */
 export function demandMediaType(header: string | undefined, wanted: readonly string[]): string {
+  if (header !== undefined && wanted.includes(header)) return header;
   const [type = '', ...parameters] = (header ?? '')
     .toLowerCase()
     .split(';')

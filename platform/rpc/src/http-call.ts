@@ -36,6 +36,8 @@ export interface HttpReply {
    * An iteration that fails breaks the connection off: a protocol says its errors in its own words.
    */
   readonly body?: Uint8Array | string | AsyncIterable<Uint8Array | string> | undefined;
+  /** Without the headers of every reply: for programs, which know their trace and look at no page. @default false */
+  readonly isTerse?: boolean | undefined;
   /** Asked for when the body is at its end. */
   readonly trailers?: (() => Readonly<Record<string, string>>) | undefined;
 }

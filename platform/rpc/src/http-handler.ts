@@ -102,28 +102,28 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       if (!response.writableFinished || !response.writableEnded) gone.abort();
       metrics.observe(call.verb, route, response.statusCode, (runtime.clock.monotonicMs() - startedMs) / 1000);
     });
-    const answer = async (): Promise<HttpReply> => {
+    const answer = async (): Promise<void> => {
       let target: HttpTarget | undefined;
+      let reply: HttpReply;
       try {
         target = findTarget(protocols, call);
         route = target.route;
-        return await admit(target, call);
+        reply = await admit(target, call);
       } catch (thrown) {
         const error = fromUnknown(thrown);
         if (hasReason(error, 'SOUK_INTERNAL') && error.details.errorId === undefined) {
           logOf(telemetry, call).error('a request failed', { err: error });
         }
-        return closeIfUnread((target?.fail ?? problemReply)(error, call), error);
+        reply = closeIfUnread((target?.fail ?? problemReply)(error, call), error);
       }
+      const written = writeReply(response, call, reply, reply.isTerse === true ? undefined : headersOf(call));
+      if (written !== undefined) await written;
     };
-    answer().then(
-      (reply) => writeReply(response, call, reply, headersOf(call)),
-      // Only a reply that cannot be built gets here.
-      (thrown) => {
-        logOf(telemetry, call).error('a reply could not be built', { err: fromUnknown(thrown) });
-        response.destroy();
-      },
-    );
+    // Only a reply that cannot be built or written gets here.
+    answer().catch((thrown) => {
+      logOf(telemetry, call).error('a reply could not be built', { err: fromUnknown(thrown) });
+      response.destroy();
+    });
   };
 }
 

@@ -6,37 +6,69 @@ type Pieces = AsyncIterable<Uint8Array | string>;
 /** Headers that belong to a connection of HTTP/1.1 and that HTTP/2 forbids. */
 const CONNECTION = 'connection';
 
+/** Up to so many bytes a body is made one text with its head: one write of the system instead of a list of two. */
+const ONE_WRITE_BYTES = 8192;
+
 /**
  * Writes a reply. One that comes in pieces is written as fast as the client reads, and ended when the client is gone.
  * @param common Headers of every reply
- * @throws nothing but what a reply that cannot be written makes: a header with a line break, for example
+ * @returns when what comes in pieces is at its end
+ * @throws what a reply that cannot be written makes: a header with a line break, for example
  */
-export async function writeReply(
+export function writeReply(
   response: ServerResponse,
   call: HttpCall,
   reply: HttpReply,
-  common: Readonly<Record<string, string>>,
-): Promise<void> {
+  common: Readonly<Record<string, string>> | undefined,
+): Promise<void> | undefined {
   const { body } = reply;
-  const isWhole = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
-  if (response.destroyed) return isWhole ? undefined : letGo(body);
-  const headers: Record<string, string | number> = { ...reply.headers, ...common };
-  if (call.fullDuplex && CONNECTION in headers) delete headers[CONNECTION];
-  if (!isWhole) {
-    response.writeHead(reply.status, headers);
-    if (call.verb !== 'HEAD') return pump(response, body, reply.trailers);
-    response.end();
-    return letGo(body);
-  }
-  if (body !== undefined && reply.trailers === undefined)
-    headers['content-length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-  response.writeHead(reply.status, headers);
+  if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array))
+    return writePieces(response, call, reply, body, common);
+  if (response.destroyed) return undefined;
   if (reply.trailers !== undefined) {
+    response.writeHead(reply.status, headersOf(call, reply, common));
     if (body !== undefined) response.write(body);
     response.addTrailers(reply.trailers());
     response.end();
-  } else response.end(call.verb === 'HEAD' ? undefined : body);
+    return undefined;
+  }
+  const headers = headersOf(call, reply, common);
+  if (body !== undefined)
+    headers['content-length'] = String(typeof body === 'string' ? Buffer.byteLength(body) : body.length);
+  response.writeHead(reply.status, headers);
+  if (call.verb === 'HEAD' || body === undefined) response.end();
+  else if (typeof body === 'string' || call.fullDuplex || body.length > ONE_WRITE_BYTES) response.end(body);
+  else response.end(latin1(body), 'latin1');
+  return undefined;
 }
+
+async function writePieces(
+  response: ServerResponse,
+  call: HttpCall,
+  reply: HttpReply,
+  body: Pieces,
+  common: Readonly<Record<string, string>> | undefined,
+): Promise<void> {
+  if (response.destroyed) return letGo(body);
+  response.writeHead(reply.status, headersOf(call, reply, common));
+  if (call.verb !== 'HEAD') return pump(response, body, reply.trailers);
+  response.end();
+  return letGo(body);
+}
+
+function headersOf(
+  call: HttpCall,
+  reply: HttpReply,
+  common: Readonly<Record<string, string>> | undefined,
+): Record<string, string> {
+  const headers = { ...reply.headers, ...common };
+  if (call.fullDuplex && CONNECTION in headers) delete headers[CONNECTION];
+  return headers;
+}
+
+/** Each byte a character. */
+const latin1 = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
 
 async function pump(response: ServerResponse, pieces: Pieces, trailers: HttpReply['trailers']): Promise<void> {
   const iterator = pieces[Symbol.asyncIterator]();
