@@ -17,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   history: async () => (await import('./cases/history.ts')).history,
   catalog: async () => (await import('./cases/catalog.ts')).catalog,
   resilience: async () => (await import('./cases/resilience.ts')).resilience,
+  registry: async () => (await import('./cases/registry.ts')).registry,
   balance: async () => (await import('./cases/balance.ts')).balance,
   rpc: async () => (await import('./cases/rpc.ts')).rpc,
   topology: async () => (await import('./cases/topology.ts')).topology,

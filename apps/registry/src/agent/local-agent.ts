@@ -1,6 +1,6 @@
 import { type CheckDefinition, definitionShape } from '../checks/definition.ts';
 import { createLeases } from '../checks/leases.ts';
-import type { ProbeResult } from '../checks/probe.ts';
+import type { ProbeResult } from '../checks/probe-result.ts';
 import { type CheckRunner, createCheckRunner } from '../checks/runner.ts';
 import type { TargetGuard } from '../checks/target-guard.ts';
 import { registryErrors } from '../errors.ts';

@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { fromUnknown, type Timers } from '@souk/kernel';
-import { splitAddress } from '../checks/probe.ts';
+import { splitAddress } from '../checks/probe-result.ts';
 import type { TargetGuard } from '../checks/target-guard.ts';
 import { registryErrors } from '../errors.ts';
 import { parseFields } from '../http/fields.ts';

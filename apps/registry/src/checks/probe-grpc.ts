@@ -2,7 +2,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Target } from './definition.ts';
-import { type ProbeResult, type probe, splitAddress } from './probe.ts';
+import { type ProbeOptions, type ProbeResult, splitAddress } from './probe-result.ts';
 
 const SERVING = 1;
 const STATUS_NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
@@ -10,7 +10,7 @@ const STATUS_NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 /** Asks `grpc.health.v1.Health/Check`, which is one message of one field each way. An address may name a service: `host:port/service`. */
 export async function probeGrpc(
   target: Extract<Target, { kind: 'grpc' }>,
-  { guard, signal }: Parameters<typeof probe>[1],
+  { guard, signal }: ProbeOptions,
 ): Promise<ProbeResult> {
   const slash = target.address.indexOf('/');
   const address = slash === -1 ? target.address : target.address.slice(0, slash);

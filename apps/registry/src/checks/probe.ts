@@ -6,23 +6,10 @@ import { fromUnknown } from '@souk/kernel';
 import type { Status } from '../state/catalog.ts';
 import type { Target } from './definition.ts';
 import { probeGrpc } from './probe-grpc.ts';
-import type { TargetGuard } from './target-guard.ts';
+import { type ProbeOptions, type ProbeResult, splitAddress } from './probe-result.ts';
 
-export interface ProbeResult {
-  readonly status: Status;
-  /** For people. */
-  readonly output: string;
-}
-
-/**
- * Asks once. Never throws: what goes wrong is a critical result.
- *
- * @param options.maxBytes Of a body, for the output.
- */
-export async function probe(
-  target: Target,
-  options: { readonly signal: AbortSignal; readonly guard: TargetGuard; readonly maxBytes: number },
-): Promise<ProbeResult> {
+/** Asks once. Never throws: what goes wrong is a critical result. */
+export async function probe(target: Target, options: ProbeOptions): Promise<ProbeResult> {
   try {
     if (target.kind === 'http') return await probeHttp(target, target.url, REDIRECTS, options);
     if (target.kind === 'tcp') return await probeTcp(target.address, options);
@@ -33,7 +20,6 @@ export async function probe(
   }
 }
 
-type ProbeOptions = Parameters<typeof probe>[1];
 type HttpTarget = Extract<Target, { kind: 'http' }>;
 
 const REDIRECTS = 10;
@@ -99,11 +85,6 @@ function probeTcp(address: string, { guard, signal }: ProbeOptions): Promise<Pro
       resolve({ status: 'passing', output: `TCP connect ${address}: Success` });
     });
   });
-}
-
-export function splitAddress(address: string): { readonly host: string; readonly port: number } {
-  const end = address.lastIndexOf(':');
-  return { host: address.slice(0, end).replace(/^\[|\]$/g, ''), port: Number(address.slice(end + 1)) };
 }
 
 function runScript(args: readonly string[], { signal, maxBytes }: ProbeOptions): Promise<ProbeResult> {

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { virtualRuntime } from '@souk/kernel';
 import type { Status } from '../state/catalog.ts';
 import type { CheckDefinition } from './definition.ts';
-import type { ProbeResult, probe } from './probe.ts';
+import type { probe } from './probe.ts';
+import type { ProbeResult } from './probe-result.ts';
 import { createCheckRunner } from './runner.ts';
 import { createTargetGuard } from './target-guard.ts';
 

@@ -1,7 +1,8 @@
 import { type Runtime, raceAbort, type Timer } from '@souk/kernel';
 import type { Status } from '../state/catalog.ts';
 import type { CheckDefinition } from './definition.ts';
-import { type ProbeResult, probe } from './probe.ts';
+import { probe } from './probe.ts';
+import type { ProbeResult } from './probe-result.ts';
 import type { TargetGuard } from './target-guard.ts';
 import { createThresholds } from './thresholds.ts';
 
