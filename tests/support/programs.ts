@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Broker, createBroker } from './brokers.ts';
+import type { Certificates } from './certificates.ts';
 import { findServers, libraryEnvironment, type Servers } from './infra-servers.ts';
 import { freePorts } from './leash.ts';
 
@@ -31,12 +32,14 @@ function pathOf(name: keyof Servers): string {
  * One member of etcd v3. Its elections are ten times as fast as usual, so that it is there at once and knows leases of a second.
  *
  * @param flags More of them, as `--quota-backend-bytes=...`.
+ * @param tls It is reached by `https`, and wants a certificate of its clients.
  */
-export async function etcdServer(flags: readonly string[] = []): Promise<EtcdServer> {
+export async function etcdServer(flags: readonly string[] = [], tls?: Certificates): Promise<EtcdServer> {
   const command = pathOf('etcd');
   const folder = await mkdtemp(join(tmpdir(), 'souk-etcd-'));
   const [port = 0, peerPort = 0] = await freePorts(2);
-  const [url, peerUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`];
+  const peerUrl = `http://127.0.0.1:${peerPort}`;
+  const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   const data = join(folder, 'data');
   const args = [
     ...['--data-dir', data, '--listen-client-urls', url, '--advertise-client-urls', url],
@@ -44,12 +47,19 @@ export async function etcdServer(flags: readonly string[] = []): Promise<EtcdSer
     ...['--initial-cluster', `default=${peerUrl}`, '--heartbeat-interval', '10', '--election-timeout', '100'],
     ...['--logger', 'zap', '--log-level', 'error', ...flags],
   ];
+  if (tls !== undefined) {
+    const { ca, cert, key } = tls.files;
+    args.push('--cert-file', cert, '--key-file', key, '--client-cert-auth', '--trusted-ca-file', ca);
+  }
   const server = createBroker(folder, port, { command, args, env: libraryEnvironment(command) }, 'SIGTERM');
   return {
     ...server,
     url,
-    // It takes connections before it has a leader.
-    start: () => server.start().then(() => answersWith(`${url}/health`, /"true"/)),
+    start: async () => {
+      await server.start();
+      // It takes connections before it has a leader.
+      if (tls === undefined) await answersWith(`${url}/health`, /"true"/);
+    },
     wipe: () => rm(data, { recursive: true, force: true }),
   };
 }

@@ -23,6 +23,8 @@ test('options that cannot work are refused, without saying a password', () => {
     { hosts: ['http://127.0.0.1:2379/path'] },
     { hosts: ['ftp://127.0.0.1:2379'] },
     { hosts: ['http://a:1', 'https://b:1'] },
+    { hosts: ['https://127.0.0.1:2379'] },
+    { hosts: ['https://[::1]:2379'] },
     { hosts: ['http://root:geheim@127.0.0.1:2379'] },
     { prefix: '/souk' },
     { ttlMs: 1500 },

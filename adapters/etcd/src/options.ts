@@ -1,9 +1,10 @@
+import { isIP } from 'node:net';
 import { type Logger, type Runtime, silentLogger } from '@souk/kernel';
 import { etcdErrors } from './errors.ts';
 
 /** Times in milliseconds. */
 export interface EtcdRegistryOptions {
-  /** Client URLs of one or more members of one cluster, `http://host:port` or `https://host:port`. One is used at a time. */
+  /** Client URLs of one or more members of one cluster, `http://host:port` or `https://name:port`. One is used at a time. */
   readonly hosts: readonly string[];
   readonly runtime: Runtime;
   readonly log?: Logger;
@@ -48,6 +49,10 @@ export function toSettings(options: EtcdRegistryOptions): EtcdSettings {
     const isPlain = url?.username === '' && url.password === '';
     if (!isPlain) throw wrong('hosts', 'http://host:port or https://host:port, without credentials', 'something else');
     if (!/^https?:$/.test(url.protocol)) throw wrong('hosts', 'http: or https:', url.protocol);
+    const isAddress = isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0;
+    if (url.protocol === 'https:' && isAddress) {
+      throw wrong('hosts', 'a host name: gRPC cannot check the certificate of an IP address', host);
+    }
     // The library takes what is behind the scheme as it is.
     if (!/^https?:\/\/[^/]+:\d+$/.test(host)) throw wrong('hosts', 'a port, and nothing behind it', host);
   }

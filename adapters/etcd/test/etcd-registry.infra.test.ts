@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { DRAINING, STARTING, UP } from '@souk/discovery';
+import { makeCertificates } from '../../../tests/support/certificates.ts';
 import { etcdServer } from '../../../tests/support/programs.ts';
 import { flags, inWorld, registration, until, withServer } from './world.ts';
 
@@ -151,3 +152,23 @@ test('a registry without credentials, or with wrong ones, says so without the pa
     assert.doesNotMatch(wrong.health().lastError ?? '', /not-the-one/);
     assert.match(none.health().lastError ?? '', /user name is empty|permission denied/);
   }));
+
+test('over TLS the authority is checked, and the client shows a certificate of its own', async () => {
+  const { ca, cert, key, ...certificates } = makeCertificates();
+  const guarded = await etcdServer(flags, { ca, cert, key, ...certificates });
+  await guarded.start();
+  try {
+    await inWorld(guarded, async ({ registry, follow }) => {
+      const right = registry({ tls: { ca, cert, key } });
+      const [trusting, nameless] = [registry(), registry({ tls: { ca } })];
+      const { now } = follow(right);
+      await right.register(registration('orders-1'), UP);
+      await until('the instance', () => now() === 'orders-1');
+      await until('refusals', () => [trusting, nameless].every((one) => one.health().lastError !== undefined));
+      assert.ok([trusting, nameless].every((one) => one.health().state === 'connecting'));
+    });
+  } finally {
+    await guarded.close();
+    certificates.remove();
+  }
+});

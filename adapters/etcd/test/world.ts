@@ -62,7 +62,7 @@ export async function inWorld(server: EtcdServer, run: (world: World) => Promise
       prefix,
       said,
       registry: (options = {}, port = server.port) => {
-        const hosts = [`http://127.0.0.1:${port}`];
+        const hosts = [server.url.startsWith('https') ? `https://localhost:${port}` : `http://127.0.0.1:${port}`];
         const quick = { ttlMs: 2000, callMs: 500, patienceMs: 1000, pingMs: 1000 };
         const made = createEtcdRegistry({ hosts, runtime, log, prefix, ...quick, ...options });
         registries.push(made);

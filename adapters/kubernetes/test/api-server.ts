@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 export interface SliceObject {
@@ -65,7 +66,7 @@ const PATH = '/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices';
 export const status = (code: number, message: string): string =>
   JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code });
 
-export async function apiServer(): Promise<ApiServer> {
+export async function apiServer(tls?: { readonly cert: string; readonly key: string }): Promise<ApiServer> {
   const slices = new Map<string, SliceObject>();
   const asked: Asked[] = [];
   const watching = new Set<Watching>();
@@ -113,7 +114,7 @@ export async function apiServer(): Promise<ApiServer> {
     response.on('close', () => watching.delete(one));
   };
 
-  const server = createServer((request, response) => {
+  const serve: Handler = (request, response) => {
     const url = new URL(request.url ?? '', 'http://api');
     const bearer = /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1];
     asked.push({ query: url.searchParams, token: bearer });
@@ -123,14 +124,15 @@ export async function apiServer(): Promise<ApiServer> {
     const matches = selector(url.searchParams.get('labelSelector') ?? '');
     if (url.searchParams.get('watch') === '1') watch(url.searchParams, matches, response);
     else list(url.searchParams, matches, response);
-  });
+  };
+  const server = tls === undefined ? createServer(serve) : createTlsServer(tls, serve);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const closed = () => new Promise<void>((resolve) => void server.close(() => resolve()));
 
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     asked,
     get watching() {
       return watching.size;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UP } from '@souk/discovery';
+import { makeCertificates } from '../../../tests/support/certificates.ts';
 import { inWorld, recorded, runtime, say, slice, until } from './world.ts';
 
 test('a recorded rollout is told step by step', () =>
@@ -355,3 +356,22 @@ test('who watches no more asks no more, and a registry without watches knows whe
     await own.close();
     assert.equal(own.health().state, 'closed');
   }));
+
+test('over TLS the authority of the cluster is checked', async () => {
+  const { ca, cert, key, remove } = makeCertificates();
+  remove();
+  await inWorld(
+    async ({ server, registry, follow }) => {
+      server.put(slice('s1', [{ name: 'a' }]));
+      const { now } = follow(registry({ ca, token: 'a-token' }));
+      await until('a', () => now() === 'a' && server.watching === 1);
+      server.cut();
+      server.put(slice('s1', [{ name: 'b' }]));
+      await until('b', () => now() === 'b');
+      const trusting = registry({ token: 'a-token' });
+      await until('the refusal', () => trusting.health().lastError !== undefined);
+      assert.match(trusting.health().lastError ?? '', /UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED/);
+    },
+    { cert, key },
+  );
+});

@@ -62,8 +62,11 @@ export async function until(what: string, condition: () => boolean, ms = 10_000)
   }
 }
 
-export async function inWorld(run: (world: World) => Promise<void>): Promise<void> {
-  const server = await apiServer();
+export async function inWorld(
+  run: (world: World) => Promise<void>,
+  tls?: { readonly cert: string; readonly key: string },
+): Promise<void> {
+  const server = await apiServer(tls);
   const said: World['said'] = [];
   const registries: Registry[] = [];
   const note = (message: string, fields?: LogFields) => void said.push({ message, fields });

@@ -4,8 +4,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemRuntime } from '@souk/kernel';
 import { type Broker, createBroker } from '../../../tests/support/brokers.ts';
 import { freePorts } from '../../../tests/support/leash.ts';
+
+const runtime = systemRuntime();
 
 /** The registry as its operator starts it. Its data survive a kill and a stop. */
 export interface RegistryProcess extends Broker {
@@ -48,10 +51,10 @@ export async function webTarget(name: string): Promise<WebTarget> {
 
 /** Waits in real time: outside programs know no other. */
 export async function until<T>(what: string, ask: () => Promise<T | undefined | false>, ms = 20_000): Promise<T> {
-  for (const untilMs = performance.now() + ms; ; ) {
+  for (const untilMs = runtime.clock.monotonicMs() + ms; ; ) {
     const found = await ask();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() > untilMs) throw new Error(`never came: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    if (runtime.clock.monotonicMs() > untilMs) throw new Error(`never came: ${what}`);
+    await runtime.timers.sleep(30);
   }
 }
