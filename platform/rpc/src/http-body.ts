@@ -26,17 +26,25 @@ function readRaw(request: IncomingMessage, limit: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let size = 0;
+    let isOver = false;
     const onData = (chunk: Uint8Array): void => {
       size += chunk.length;
       if (size <= limit) return void chunks.push(chunk);
+      isOver = true;
       request.off('data', onData);
       request.pause();
       reject(rpcErrors.BODY_TOO_LARGE({ limit }));
     };
     request.on('data', onData);
-    request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)));
+    request.on('end', () => {
+      isOver = true;
+      resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size));
+    });
     request.on('error', (cause) => reject(kernelErrors.CANCELED({}, { cause })));
-    request.on('close', () => reject(kernelErrors.CANCELED()));
+    // Every request closes; an error is made only of one that was cut off.
+    request.on('close', () => {
+      if (!isOver) reject(kernelErrors.CANCELED());
+    });
   });
 }
 
