@@ -63,6 +63,17 @@ const NETWORK = /calls past the contracts/;
 const DISK = /touches files/;
 const TABLE = /orders\/src\/a\.ts:\d+ names account, a table of services\/users/;
 
+test('an event of the programs around the services may be heard', async (t) => {
+  const service = `
+    import { StuckSchema } from '@souk/contracts/admin/v1/events';
+    import { defineService } from '@souk/service';
+    export const users = defineService({ name: 'x', serves: [], consumes: [on(StuckSchema, look)], start });`;
+  const app = `import { StuckSchema } from '@souk/contracts/admin/v1/events';\nexport const teller = { publishes: [StuckSchema] };`;
+  const path = 'services/orders/src/other.ts';
+  assert.match((await told(t, { [path]: service })).join(), /StuckSchema is heard and no service publishes it/);
+  assert.deepEqual(await told(t, { [path]: service, 'apps/souk/src/teller.ts': app }), []);
+});
+
 /** In a module of orders, whose line 2 is at fault. */
 const forbidden: Readonly<Record<string, readonly [source: string, told: RegExp]>> = {
   'an emitter of node': ["import { EventEmitter } from 'node:events';", MEMORY],

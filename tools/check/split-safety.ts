@@ -198,7 +198,7 @@ function contracts(tree: Tree): Violation[] {
   const declarations = readDeclarations(tree);
   const keys = (members: readonly Named[]): string[] => members.flatMap(({ key }) => key ?? []);
   const served = new Set(declarations.flatMap(({ serves }) => keys(serves)));
-  const told = new Set(declarations.flatMap(({ publishes }) => keys(publishes)));
+  const told = new Set([...declarations.flatMap(({ publishes }) => keys(publishes)), ...ofApps(tree)]);
   const say = ({ module, offset, name }: Named, message: string) => report(module, offset, `${name} ${message}`);
   return [
     ...declarations.flatMap(({ module, offset, unread }) =>
@@ -236,6 +236,16 @@ function contracts(tree: Tree): Violation[] {
     ...declarations.flatMap((declaration) => published(tree, declaration.service.dir, declaration.publishes, say)),
   ];
 }
+
+/** What the programs around the services publish, as in `publishes: [SagaStuckSchema]`. */
+const ofApps = (tree: Tree): string[] =>
+  tree.modules
+    .filter(({ owner, isTest }) => owner?.kind === 'apps' && !isTest)
+    .flatMap((module) =>
+      [...module.code.matchAll(/(?<![\w$.])publishes\s*:\s*\[([^\]]*)\]/g)].flatMap(([, list = '']) =>
+        list.split(',').flatMap((name) => keyOf(module, name.trim()) ?? []),
+      ),
+    );
 
 /** A contract has one owner, or a call goes to whoever was first. */
 function twice(lists: readonly (readonly Named[])[], what: string): Violation[] {

@@ -6,3 +6,4 @@ export { createHttpServer, type HttpHandler, type HttpServer, type HttpServerOpt
 export { createMembership, type Membership, type MembershipInit } from './membership.ts';
 export { createHostPolicies, type HostPolicies, type HostPoliciesInit } from './policies.ts';
 export type { ServiceOperators, StuckTeller } from './service-operators.ts';
+export { checkSplitSafety, type SplitSafetyInit, splitProblems } from './split-safety.ts';
