@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { addGrpcHealth, grpcHandler } from '@souk/adapter-grpc';
 import { createPostgresServer } from '@souk/adapter-postgres';
 import { createSmtpTransport } from '@souk/adapter-smtp';
 import { ResilienceAdminService } from '@souk/contracts/admin/v1/resilience';
@@ -146,12 +147,20 @@ export function createMember(options: MemberOptions): Member {
     lifecycle.add({ name: 'jobs of operators', stop: () => admin.stop() });
   } else servePolicies(router, host, runtime, adminTelemetry);
 
+  const outside = roles.edge
+    ? createHttpServer({ runtime, port: 0, host: '127.0.0.1', drainMs: settings.http.drain, log })
+    : undefined;
+  addGrpcHealth({ router, runtime, isServing: () => lifecycle.state === 'running' });
   const membership = createMembership({
     registry: others.registry,
     runtime,
     log,
     registrations: () => registrations(options, roles, inside.port),
     drainDelayMs: settings.calls.drainDelay,
+    onLeaving: () => {
+      inside.retire();
+      outside?.retire();
+    },
   });
   lifecycle.add(membership.listed);
   const tokens = createCallerTokens({ key, runtime });
@@ -171,6 +180,7 @@ export function createMember(options: MemberOptions): Member {
           policies: host.policies,
           runtime,
           telemetry: own,
+          framings: [grpcHandler({ router })],
           authenticate: async (headers) => {
             const token = headers[CALLER_HEADER];
             return typeof token === 'string' ? tokens.verify(token) : { roles: [] };
@@ -181,9 +191,6 @@ export function createMember(options: MemberOptions): Member {
     stop: () => inside.drain(),
     stopTimeoutMs: settings.http.drain + 1000,
   });
-  const outside = roles.edge
-    ? createHttpServer({ runtime, port: 0, host: '127.0.0.1', drainMs: settings.http.drain, log })
-    : undefined;
   if (outside !== undefined) {
     lifecycle.add({
       name: 'requests from outside',

@@ -52,6 +52,11 @@ export interface HttpServer {
   /** Takes over a connection that another process has accepted, as if it had come to the port. Nothing must have been read from it. */
   accept(socket: Socket): void;
   /**
+   * From now on answers of HTTP/1.1 close their connections, while new ones are still taken: clients that are at work go elsewhere before
+   * `drain` closes what is idle, and none meets the end with a request half way.
+   */
+  retire(): void;
+  /**
    * Takes no new connection, lets requests under way end, and cuts what is still there when the time is over. Clients are told to go
    * elsewhere: by `connection: close`, or GOAWAY.
    */
@@ -67,6 +72,7 @@ const KEEP_ALIVE_MS = 65_000;
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { runtime, host, tls, log = silentLogger } = options;
   let handler: HttpHandler = answerNotReady;
+  let retiring = false;
   let draining = false;
   const limits = {
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -75,7 +81,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     noDelay: true,
   };
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    if (draining) response.setHeader('connection', 'close');
+    if (retiring) response.setHeader('connection', 'close');
     handler(request, response);
   };
   const server: Server =
@@ -122,7 +128,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       if (!server.listening && sockets.size === 0) server.emit('listening');
       server.emit('connection', socket);
     },
+    retire: () => {
+      retiring = true;
+    },
     drain: async () => {
+      retiring = true;
       draining = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const quit = (): void => {

@@ -12,6 +12,8 @@ export interface MembershipInit {
    * them has heard it.
    */
   readonly drainDelayMs: number;
+  /** Told before the others are. */
+  readonly onLeaving?: () => void;
 }
 
 /**
@@ -50,6 +52,7 @@ export function createMembership(init: MembershipInit): Membership {
         registered = await all(UP);
       },
       stop: async () => {
+        init.onLeaving?.();
         await tell('the registry could not be told that this process leaves', (one) => one.update(DRAINING));
         if (registered.length > 0) await runtime.timers.sleep(drainDelayMs);
       },

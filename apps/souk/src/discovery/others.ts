@@ -1,11 +1,19 @@
 import { join } from 'node:path';
 import type { DescService } from '@bufbuild/protobuf';
+import { createGrpcTransport } from '@souk/adapter-grpc';
 import { createHttpTransport } from '@souk/adapter-undici';
-import { createDirectory, createPicker, type Directory, type Registry } from '@souk/discovery';
+import { createDirectory, createPicker, type Directory, type Instance, type Registry } from '@souk/discovery';
 import { hostErrors } from '@souk/host';
 import { ANONYMOUS, type Runtime } from '@souk/kernel';
 import type { PolicyRegistry } from '@souk/resilience';
-import { type Client, createBalancedTransport, createClient, type InstanceTransport, type Transport } from '@souk/rpc';
+import {
+  type Client,
+  createBalancedTransport,
+  createClient,
+  type InstanceTransport,
+  type Transport,
+  type WireCall,
+} from '@souk/rpc';
 import { createCallerTokens } from '@souk/security';
 import type { Telemetry } from '@souk/telemetry';
 import type { ShopSettings } from '../settings.ts';
@@ -65,11 +73,25 @@ export function createOthers(init: OthersInit): Others {
     ...(init.folder !== undefined && { cacheFile: join(init.folder, `instances-${instance}.json`) }),
   });
   const tokens = createCallerTokens({ key: init.callsKey, runtime });
-  const http = createHttpTransport({
-    runtime,
-    connectionsPerInstance: settings.calls.connections,
-    headers: (request) => ({ [CALLER_HEADER]: tokens.sign(request.caller ?? ANONYMOUS) }),
-  });
+  const headers = ({ caller = ANONYMOUS }: WireCall) => ({ [CALLER_HEADER]: tokens.sign(caller) });
+  const http = createHttpTransport({ runtime, connectionsPerInstance: settings.calls.connections, headers });
+  /** Single calls take the short way over HTTP/1.1, streams share a connection of HTTP/2, which is made for the first of them. */
+  const connect = (one: Instance): InstanceTransport => {
+    const single = http.to(one);
+    let streams: InstanceTransport | undefined;
+    const demand = () => {
+      const host = one.address.includes(':') ? `[${one.address}]` : one.address;
+      streams ??= createGrpcTransport({ baseUrl: `${one.protocol}://${host}:${one.port}`, runtime, headers });
+      return streams;
+    };
+    return {
+      send: (request) => single.send(request),
+      stream: (request) => (demand().stream as NonNullable<InstanceTransport['stream']>)(request),
+      close: async () => {
+        await Promise.all([single.close(), streams?.close()]);
+      },
+    };
+  };
   const balancing = createLiveBalancing({
     settings: settings.calls.balancing,
     ...(init.reloadBalancing && { reload: init.reloadBalancing }),
@@ -95,7 +117,7 @@ export function createOthers(init: OthersInit): Others {
     const transport = createBalancedTransport({
       service,
       picker,
-      connect: (one) => http.to(one),
+      connect,
       runtime,
       telemetry,
       waitMs: WAIT_FOR_INSTANCE_MS,

@@ -1,3 +1,4 @@
+import { addGrpcHealth, addGrpcReflection, grpcHandler } from '@souk/adapter-grpc';
 import { NotificationService } from '@souk/contracts/notifications/v1/notifications';
 import { AuthService } from '@souk/contracts/users/v1/users';
 import type { Host, HttpHandler } from '@souk/host';
@@ -44,15 +45,20 @@ export function createEdge(options: EdgeOptions): HttpHandler {
     using ctx = context();
     return (await mailbox.listMailbox(ctx, { pageSize: MAILBOX_SIZE })).messages;
   };
+  const { router } = host;
+  const isReady = () => ['starting', 'running'].includes(host.lifecycle.state);
+  addGrpcReflection({ router });
+  addGrpcHealth({ router, runtime, isServing: isReady });
   return createHttpHandler({
-    router: host.router,
+    router,
+    framings: [grpcHandler({ router })],
     policies: host.policies,
     runtime,
     telemetry: own,
     authenticate: createAuthenticate(verifier, ensureOperatorToken(options.folder, runtime.random)),
     protocols: [
       shopPages({
-        isReady: () => ['starting', 'running'].includes(host.lifecycle.state),
+        isReady,
         busState: () => host.busHealth().state,
         exposition: () => telemetry.exposition(),
         readMailbox: showsDevPages(settings) ? readMailbox : undefined,

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import process from 'node:process';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { audit } from '../support/audit.ts';
+import { doubled, insist, send, type Wish, wish } from '../support/crash-load.ts';
+import { type ShopProcess, startShop } from '../support/shop.ts';
+import { type Buyer, type ShopClient, shopClient } from '../support/shop-client.ts';
+import { type SplitShop, splitShop } from '../support/split-shop.ts';
+
+const SERVICES = ['users', 'catalog', 'inventory', 'orders', 'payments', 'shipping', 'loyalty', 'notifications'];
+const ALL = [...SERVICES, 'operator', 'edge'];
+/** How often each process is replaced under load; `npm test -- --long` has time for a hundred times. */
+const REPLACEMENTS = process.env.SOUK_TEST_LONG === undefined ? 1 : 100;
+const STOCK = 100_000;
+
+let shop: ShopProcess;
+let split: SplitShop;
+let client: ShopClient;
+let buyers: Buyer[];
+let productId: string;
+const wishes: Wish[] = [];
+
+before(async () => {
+  shop = await startShop({ topology: 'split', instances: 'orders=2' });
+  split = splitShop(shop);
+  client = shopClient(shop);
+  buyers = await Promise.all(Array.from({ length: 4 }, () => client.buyer()));
+  productId = await client.product(STOCK);
+});
+after(() => shop?.kill9());
+
+test('every service has a process of its own, and of orders there are two', async () => {
+  const names = (await split.processes()).map((one) => one.process);
+  assert.deepEqual(names.toSorted(), [...ALL.map((name) => `${name}-1`), 'orders-2'].toSorted());
+});
+
+interface Event {
+  readonly id: string;
+  readonly data: { readonly status: string; readonly event: string; readonly paymentStatus: string };
+}
+
+/** Server-sent events of an order, until there are no more or enough. */
+async function events(
+  buyer: Buyer,
+  id: string,
+  lastEventId: string,
+  enough: (event: Event) => boolean,
+): Promise<Event[]> {
+  const headers = { authorization: `Bearer ${buyer.token}`, 'last-event-id': lastEventId };
+  const leave = new AbortController();
+  const response = await fetch(`${client.url}/api/v1/orders/${id}/events`, { headers, signal: leave.signal });
+  assert.equal(response.status, 200, await response.clone().text().catch(String));
+  const found: Event[] = [];
+  let rest = '';
+  for await (const bytes of response.body as ReadableStream<Uint8Array>) {
+    const parts = (rest + Buffer.from(bytes).toString()).split('\n\n');
+    rest = parts.pop() as string;
+    for (const part of parts) {
+      const event = /^id: (.*)\ndata: (.*)$/m.exec(part);
+      if (event !== null) found.push({ id: event[1] as string, data: JSON.parse(event[2] as string) });
+    }
+    if (found.some(enough)) {
+      leave.abort();
+      break;
+    }
+  }
+  return found;
+}
+
+test('a customer follows an order through the processes as it happens, and goes on where the connection was lost', async () => {
+  const buyer = buyers[0] as Buyer;
+  const { id } = await client.placeOrder(buyer, [{ productId, quantity: 1 }]);
+  const first = await events(buyer, id, '', ({ data }) => data.event === 'OrderConfirmed');
+  assert.deepEqual(first.map(({ data }) => data.event).slice(0, 2), ['OrderPlaced', 'OrderConfirmed']);
+  const last = first.at(-1) as Event;
+  const rest = await events(buyer, id, last.id, ({ data }) => data.paymentStatus === 'CAPTURED');
+  assert.ok(rest.length > 0 && rest.every((event) => Number(event.id) > Number(last.id)), JSON.stringify(rest));
+  wishes.push({ ...wish(buyer, productId), orderId: id });
+});
+
+/** Every buyer orders, one order after the other, until told to stop. Answers that are lost are no failure here: they are asked for again. */
+async function buyUntil(stop: AbortSignal): Promise<Wish[]> {
+  const all = await Promise.all(
+    buyers.map(async (buyer) => {
+      const own: Wish[] = [];
+      while (!stop.aborted) {
+        const one = wish(buyer, productId);
+        own.push(one);
+        if (!(await send(client, one))) await sleep(100);
+      }
+      return own;
+    }),
+  );
+  return all.flat();
+}
+
+for (const name of ALL) {
+  test(`kill -9 of ${name} under load: it comes back by itself, and every order that was asked for is made`, async () => {
+    const stop = new AbortController();
+    const buying = buyUntil(stop.signal);
+    await sleep(300);
+    const { pid } = (await split.processes()).find((one) => one.process.startsWith(`${name}-`)) ?? { pid: 0 };
+    process.kill(pid, 'SIGKILL');
+    await split.allReady(pid);
+    stop.abort();
+    const made = await buying;
+    await insist(client, made);
+    wishes.push(...made);
+  });
+}
+
+/** Requests that customers make, one after the other; any that is not answered well is a failure. */
+async function useUntil(stop: AbortSignal, failures: string[]): Promise<number> {
+  let requests = 0;
+  const note = async (what: string, work: () => Promise<number>): Promise<void> => {
+    requests++;
+    const status = await work().catch(
+      (error: Error) => `${error.message}: ${(error.cause as Error | undefined)?.message}`,
+    );
+    if (typeof status !== 'number' || status >= 400) failures.push(`${what}: ${status}`);
+  };
+  await Promise.all(
+    buyers.map(async (buyer) => {
+      while (!stop.aborted) {
+        const one = wish(buyer, productId);
+        await note('order', async () => {
+          const answer = await client.tryOrder(buyer, [{ productId, quantity: 1 }], { key: one.key });
+          if (answer.status === 201) wishes.push({ ...one, orderId: answer.body.id });
+          return answer.status;
+        });
+        for (const path of [
+          `/api/v1/products/${productId}`,
+          `/api/v1/products/${productId}/availability`,
+          `/api/v1/users/${buyer.id}/orders?page_size=1`,
+          `/api/v1/users/${buyer.id}/payment-methods`,
+          `/api/v1/users/${buyer.id}/points`,
+          `/api/v1/users/${buyer.id}/notifications?page_size=1`,
+        ])
+          await note(path, async () => (await client.call('GET', path, { token: buyer.token })).status);
+      }
+    }),
+  );
+  return requests;
+}
+
+for (const name of ALL) {
+  test(`${name} is replaced under load without one request that fails`, async (t) => {
+    const stop = new AbortController();
+    const failures: string[] = [];
+    const using = useUntil(stop.signal, failures);
+    for (let time = 0; time < REPLACEMENTS; time++) await split.restart(name);
+    stop.abort();
+    t.diagnostic(`${await using} requests, ${REPLACEMENTS} replacement(s)`);
+    assert.deepEqual(failures, []);
+  });
+}
+
+test('after all of it every order has ended, once, and every book agrees with every other', async (t) => {
+  const orders = wishes.map(({ orderId }) => orderId as string);
+  t.diagnostic(`${orders.length} orders`);
+  const violations = await audit(client, { orders, initialStock: new Map([[productId, STOCK]]), timeoutMs: 90_000 });
+  assert.deepEqual(violations, []);
+  assert.deepEqual(await doubled(client, wishes), []);
+});
