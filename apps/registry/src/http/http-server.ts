@@ -35,6 +35,8 @@ const MAX_BODY = 512 * 1024;
 const KEEP_ALIVE_MS = 75_000;
 const CACHE_BYTES = 64 * 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
+/** A reason that is there: to make one costs more than all the rest of an abort. */
+const GONE = 'gone';
 
 const STATUS: Readonly<Partial<Record<Code, number>>> = {
   ...{ invalid_argument: 400, out_of_range: 400, unauthenticated: 401, permission_denied: 403, not_found: 404 },
@@ -56,7 +58,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     waits.add(controller);
     response.once('close', () => {
       waits.delete(controller);
-      controller.abort();
+      if (!response.writableFinished) controller.abort(GONE);
     });
     return controller.signal;
   };
@@ -137,12 +139,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     return finish(await route.handle(request), request);
   };
 
-  const answer = (message: IncomingMessage, response: ServerResponse): Promise<Rendered> | Rendered => {
+  const answer = (
+    message: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    found: Found | undefined,
+  ): Promise<Rendered> | Rendered => {
     const { url = '/', method = 'GET' } = message;
-    const end = url.indexOf('?');
-    const path = end === -1 ? url : url.slice(0, end);
     if (path === '/') return render({ text: 'Consul Agent' }, false);
-    const found = router.find(path);
     if (found === undefined) return render({ status: 404 }, false);
     const { allow, routes } = found.endpoint;
     if (method === 'OPTIONS') return render({ headers: { Allow: allow } }, false);
@@ -150,44 +154,46 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (route === undefined) {
       return render({ status: 405, text: `method ${method} not allowed`, headers: { Allow: allow } }, false);
     }
-    return serveRoute(route, found, message, response, [path, end === -1 ? '' : url.slice(end + 1)]);
+    return serveRoute(route, found, message, response, [path, url.slice(path.length + 1)]);
   };
 
-  const refusal = (thrown: unknown, message: IncomingMessage): Rendered => {
+  /** @param pattern Of its path: raw paths hold names of others, and are without end. */
+  const refusal = (thrown: unknown, pattern: string): Rendered => {
     const error = fromUnknown(thrown);
     const status = statusOf(error);
-    if (status === 500) log.warn('a request failed', { err: error, path: patternOf(message) });
+    if (status === 500) log.warn('a request failed', { err: error, path: pattern });
     return render({ status, text: error.message }, false);
   };
 
-  /** The pattern of its path: raw paths hold names of others, and are without end. */
-  const patternOf = ({ url = '/' }: IncomingMessage): string =>
-    router.find(url.split('?', 1)[0] as string)?.endpoint.path ?? 'unknown';
-
-  const send = (message: IncomingMessage, response: ServerResponse, rendered: Rendered): void => {
-    onAnswer(patternOf(message), rendered.status);
+  const send = (message: IncomingMessage, response: ServerResponse, pattern: string, rendered: Rendered): void => {
+    onAnswer(pattern, rendered.status);
     if (response.destroyed) return;
     response.writeHead(rendered.status, { ...rendered.headers, 'content-length': rendered.body.byteLength });
     response.end(message.method === 'HEAD' ? undefined : rendered.body);
   };
 
   const serve = (message: IncomingMessage, response: ServerResponse): void => {
+    const { url = '/' } = message;
+    const end = url.indexOf('?');
+    const path = end === -1 ? url : url.slice(0, end);
+    const found = router.find(path);
+    const pattern = found?.endpoint.path ?? 'unknown';
     pending += 1;
     response.once('close', () => {
       pending -= 1;
     });
     try {
-      const rendered = answer(message, response);
+      const rendered = answer(message, response, path, found);
       if (!(rendered instanceof Promise)) {
-        send(message, response, rendered);
+        send(message, response, pattern, rendered);
         return;
       }
       rendered.then(
-        (done) => send(message, response, done),
-        (thrown) => send(message, response, refusal(thrown, message)),
+        (done) => send(message, response, pattern, done),
+        (thrown) => send(message, response, pattern, refusal(thrown, pattern)),
       );
     } catch (thrown) {
-      send(message, response, refusal(thrown, message));
+      send(message, response, pattern, refusal(thrown, pattern));
     }
   };
 
@@ -211,7 +217,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }),
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const wait of waits) wait.abort();
+      for (const wait of waits) wait.abort(GONE);
       await Promise.race([closed, runtime.timers.sleep(100)]);
       server.closeAllConnections();
       await closed;
