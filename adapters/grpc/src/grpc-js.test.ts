@@ -80,9 +80,9 @@ test('a deadline reaches the handler, smaller than it was, and ends what takes l
   const client = echoClient(server.http2);
   await unary((done) => client.say({ text: 'x' }, within(700), done));
   assert.ok(left[0]! > 0 && left[0]! <= 700, String(left));
-  const error = await failure(readAll(client.count({ text: 'x' }, within(100))));
+  const error = await failure(readAll(client.count({ text: 'x' }, within(300))));
   assert.equal(error.code, status.DEADLINE_EXCEEDED);
-  assert.ok(left[1]! > 0 && left[1]! <= 100, String(left));
+  assert.ok(left[1]! > 0 && left[1]! <= 300, String(left));
   while (left.length < 3) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(left[2], -1, 'the handler is told');
   client.close();
