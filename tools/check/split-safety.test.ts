@@ -67,11 +67,14 @@ test('an event of the programs around the services may be heard', async (t) => {
   const service = `
     import { StuckSchema } from '@souk/contracts/admin/v1/events';
     import { defineService } from '@souk/service';
-    export const users = defineService({ name: 'x', serves: [], consumes: [on(StuckSchema, look)], start });`;
+    export const watcher = defineService({ name: 'watcher', serves: [], consumes: [on(StuckSchema, look)], start });`;
   const app = `import { StuckSchema } from '@souk/contracts/admin/v1/events';\nexport const teller = { publishes: [StuckSchema] };`;
-  const path = 'services/orders/src/other.ts';
-  assert.match((await told(t, { [path]: service })).join(), /StuckSchema is heard and no service publishes it/);
-  assert.deepEqual(await told(t, { [path]: service, 'apps/souk/src/teller.ts': app }), []);
+  const watcher = {
+    'services/watcher/package.json': '{"name":"@souk/service-watcher"}',
+    'services/watcher/src/service.ts': service,
+  };
+  assert.match((await told(t, watcher)).join(), /StuckSchema is heard and no service publishes it/);
+  assert.deepEqual(await told(t, { ...watcher, 'apps/souk/src/teller.ts': app }), []);
 });
 
 /** In a module of orders, whose line 2 is at fault. */

@@ -85,7 +85,7 @@ test('a setting that is no data is named with what it is, and never with its val
   for (const [x, what] of strange) {
     const [problem, ...more] = said({ services: [one], settings: { one: { x } } });
     assert.deepEqual(more, []);
-    assert.ok(`${problem}`.startsWith(`HOST_SETTING_NOT_DATA: ${what}`), problem);
+    assert.ok(`${problem}`.startsWith(`HOST_SETTING_NOT_DATA: ${what}`), `${problem}`);
     assert.doesNotMatch(`${problem}`, /hush/);
   }
 });
