@@ -1,6 +1,7 @@
 import type { DescEnum, DescField, DescMessage } from '@bufbuild/protobuf';
 import { type FieldRules, MethodRules_Access, MethodRules_Idempotency } from '@souk/contracts/options/v1/options';
 import { type Contracts, type Method, type Route, rulesOf, type Service } from './contracts.ts';
+import { eventsResponse, isStream, lastEventId } from './events.ts';
 import { messageExample } from './example.ts';
 import type { Json, JsonObject } from './json.ts';
 import { enumSchema, fieldSchema, objectSchema, schemaName } from './schema.ts';
@@ -14,7 +15,7 @@ const DESCRIPTION = `Everything a customer or an administrator can do, over plai
 - An update sends the version it has seen as \`If-Match\`; another current version refuses it.
 - A text without a limit of its own is at most 1024 characters long, a list at most 1000 elements.
 
-The same methods can be called by the Connect protocol, at /<service>/<method>.`;
+The same methods can be called by the Connect protocol and by gRPC, at /<service>/<method>.`;
 
 const PROBLEM: JsonObject = {
   type: 'object',
@@ -94,6 +95,8 @@ function parameters(method: Method, route: Route, contracts: Contracts): Json[] 
   }
   const inHeader = fields.filter((field) => rulesOf(field)?.header && !route.pathFields.includes(field.name));
   out.push(...inHeader.map((field) => parameter(field, contracts, 'header')));
+  const resume = isStream(method) ? lastEventId(method) : undefined;
+  if (resume !== undefined) out.push(resume);
   if (method.rules.idempotency === MethodRules_Idempotency.KEY_REQUIRED) {
     out.push({ $ref: '#/components/parameters/IdempotencyKey' });
   }
@@ -117,11 +120,11 @@ function requestBody(method: Method, route: Route): JsonObject {
   return { requestBody: { required: true, content: { 'application/json': content } } };
 }
 
-function responses(method: Method, route: Route): JsonObject {
+function success(method: Method): JsonObject {
+  if (isStream(method)) return { '200': eventsResponse(method) };
   const output = method.desc.output;
   const isVersioned = output.fields.some((field) => field.name === 'version');
   const etag = { ETag: { description: 'The version, for If-Match.', schema: { type: 'string' } } };
-  const problem = (name: string): Json => ({ $ref: `#/components/responses/${name}` });
   return {
     [method.rules.creates ? '201' : '200']: {
       description: method.rules.creates ? 'Made.' : 'Done.',
@@ -133,6 +136,13 @@ function responses(method: Method, route: Route): JsonObject {
         },
       },
     },
+  };
+}
+
+function responses(method: Method, route: Route): JsonObject {
+  const problem = (name: string): Json => ({ $ref: `#/components/responses/${name}` });
+  return {
+    ...success(method),
     ...(method.desc.input.fields.length > 0 ? { '400': problem('InvalidInput') } : {}),
     ...(method.rules.access === MethodRules_Access.PUBLIC
       ? {}

@@ -184,6 +184,24 @@ describe('the OpenAPI document', () => {
   });
 });
 
+describe('a stream of responses', () => {
+  it('is described as server-sent events, from which a client can go on', () => {
+    const operation = operationNamed('watchOrder');
+    const response = objectAt(operation, 'responses', '200');
+    assert.match(String(response.description), /^Server-sent events.*its id is `version`/);
+    const { schema, example } = objectAt(response, 'content', 'text/event-stream');
+    assert.deepEqual(schema, { $ref: '#/components/schemas/OrderUpdate' });
+    assert.match(String(example), /^id: 1\ndata: \{.*\}\n\n$/);
+    assert.equal(response.headers, undefined);
+    assert.ok(parametersOf(operation).some(({ name, in: place }) => name === 'Last-Event-ID' && place === 'header'));
+  });
+
+  it('is named in the reference', () => {
+    const named = /returns a stream of \[OrderUpdate\]\(#[^)]*\), over REST as server-sent events/;
+    assert.match(apiReference(contracts), named);
+  });
+});
+
 describe('the API reference', () => {
   it('names every method and every event', () => {
     const text = apiReference(contracts);

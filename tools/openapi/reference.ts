@@ -69,13 +69,27 @@ function repeatNote(method: Method): string {
   return 'not safe';
 }
 
+const STREAMS: { readonly [kind: string]: readonly [takes: string, returns: string] } = {
+  unary: ['', ''],
+  server_streaming: ['', 'a stream of '],
+  client_streaming: ['a stream of ', ''],
+  bidi_streaming: ['a stream of ', 'a stream of '],
+};
+
+function takesNote({ route, desc, rules }: Method): string {
+  const [takes, returns] = STREAMS[desc.methodKind] ?? ['', ''];
+  const how = desc.methodKind !== 'unary' && route !== undefined ? ', over REST as server-sent events' : '';
+  const status = rules.creates ? ' with status 201' : '';
+  return `- Takes ${takes}${link(desc.input)}, returns ${returns}${link(desc.output)}${how}${status}`;
+}
+
 function methodSection(service: Service, method: Method): string[] {
   const { route, desc, rules } = method;
   const title = route === undefined ? desc.name : `${route.verb.toUpperCase()} ${route.path}`;
   const facts = [
     `- Who may call: ${ACCESS[rules.access] ?? ''}${rules.ownerField ? `, whose id is \`${rules.ownerField}\`, or an administrator` : ''}`,
     `- Repeating it: ${repeatNote(method)}`,
-    `- Takes ${link(desc.input)}, returns ${link(desc.output)}${rules.creates ? ' with status 201' : ''}`,
+    takesNote(method),
     `- Call: \`${service.desc.typeName}/${desc.name}\``,
   ];
   return [`#### ${title}`, '', method.comment, '', ...facts, ''];
@@ -165,7 +179,7 @@ export function apiReference(contracts: Contracts): string {
     '',
     'REST speaks the JSON mapping of protobuf: lowerCamelCase names, 64-bit integers as strings, enums by name, timestamps in RFC 3339.',
     'Query parameters have the names of the contract, such as `page_size`. Errors are problem details (RFC 9457). Every method, internal or',
-    'not, can be called by another service by the Connect protocol under the name given as its call.',
+    'not, can be called by another service by the Connect protocol and by gRPC under the name given as its call.',
     '',
     ...domains.map((domain) => `- [${domain}](#${domain})`),
     '',
