@@ -25,9 +25,7 @@ const freePort = (): Promise<number> =>
 
 if (order.role === 'client') {
   const own = await freePort();
-  const broker = new ServiceBroker(
-    options(`client-${process.pid}`, own, [`127.0.0.1:${order.port}/server`]),
-  );
+  const broker = new ServiceBroker(options(`client-${process.pid}`, own, [`127.0.0.1:${order.port}/server`]));
   await broker.start();
   await broker.waitForServices('echo', 20_000, 50);
   await measureCalls(
