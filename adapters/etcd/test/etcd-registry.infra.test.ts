@@ -83,6 +83,23 @@ test('a younger incarnation takes an id over at once, and the older one never co
     assert.equal(told.at(-1)?.[0]?.port, 8081);
   }));
 
+test('of two runs that register at the same moment the younger is there, twenty times', () =>
+  inWorld(server, async ({ registry, client, prefix }) => {
+    const [old, young] = [registry(), registry()];
+    const etcd = client();
+    // Both have a lease, so that the writes meet.
+    await Promise.all([old.register(registration('old'), UP), young.register(registration('young'), UP)]);
+    for (let times = 0; times < 20; times++) {
+      const id = `orders-${times}`;
+      await Promise.all([
+        old.register(registration(id, { incarnation: 'a' }), UP),
+        young.register(registration(id, { incarnation: 'b' }), UP),
+      ]);
+      const held = (await etcd.get(`${prefix}orders/${id}`).json()) as { incarnation: string };
+      assert.equal(held.incarnation, 'b');
+    }
+  }));
+
 test('a key that somebody removed by hand is back within a heartbeat', () =>
   inWorld(server, async ({ registry, client, prefix, follow }) => {
     const own = registry();
