@@ -4,13 +4,16 @@ import { Agent, type ClientRequest, get, type IncomingMessage } from 'node:http'
 import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { virtualRuntime } from '@souk/kernel';
 import fc from 'fast-check';
-import { createHttpServer } from './index.ts';
+import { makeCertificate } from '../test/certificate.ts';
+import { createHttpServer, type TlsOptions } from './index.ts';
 
-async function listening(t: TestContext, drainMs?: number) {
+async function listening(t: TestContext, drainMs?: number, tls?: TlsOptions) {
   const runtime = virtualRuntime();
-  const server = createHttpServer({ runtime, port: 0, host: '127.0.0.1', ...(drainMs && { drainMs }) });
+  const own = { ...(drainMs && { drainMs }), ...(tls && { tls }) };
+  const server = createHttpServer({ runtime, port: 0, host: '127.0.0.1', ...own });
   await server.listen();
   const agent = new Agent({ keepAlive: true });
   t.after(async () => {
@@ -317,4 +320,43 @@ test('no bytes whatever stop the server', async (t) => {
     { numRuns: 150 },
   );
   assert.equal((await ask()).body, 'x');
+});
+
+test('over TLS the client chooses HTTP/1.1 or HTTP/2, and one that speaks no TLS is let go', async (t) => {
+  const { key, cert } = makeCertificate();
+  const { server, runtime } = await listening(t, 2000, { key, cert });
+  server.serve((request, response) => void response.end(request.httpVersion));
+  const address = `https://127.0.0.1:${server.port}`;
+  const session = connectHttp2(address, { ca: cert });
+  assert.equal((await overHttp2(session)).body, '2.0');
+  const socket = connectTls({ port: server.port, host: '127.0.0.1', ca: cert, ALPNProtocols: ['http/1.1'] });
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+  let text = '';
+  for await (const chunk of socket) text += String(chunk);
+  assert.match(text, /^HTTP\/1\.1 200.*1\.1$/s);
+  const plain = connect(server.port, '127.0.0.1');
+  plain.resume();
+  plain.write('GET / HTTP/1.1\r\n\r\n');
+  await once(plain, 'close');
+  const away = once(session, 'goaway');
+  let drained = false;
+  const drain = server.drain().then(() => {
+    drained = true;
+  });
+  await away;
+  while (!drained) await runtime.advance(100);
+  await drain;
+});
+
+test('a client without the certificate that is demanded gets nothing', async (t) => {
+  const { key, cert } = makeCertificate();
+  const { server } = await listening(t, 2000, { key, cert, ca: cert, requestClientCert: true });
+  server.serve((_request, response) => void response.end('x'));
+  const address = `https://127.0.0.1:${server.port}`;
+  const known = connectHttp2(address, { ca: cert, key, cert });
+  assert.equal((await overHttp2(known)).body, 'x');
+  known.destroy();
+  const unknown = connectHttp2(address, { ca: cert });
+  unknown.on('error', () => {});
+  await assert.rejects(overHttp2(unknown));
 });
