@@ -48,21 +48,29 @@ test('HTTP: 2xx passes, 429 warns, others are critical; the output is capped and
 
 test('HTTP: method, headers and body are sent; redirects are followed to the same host only', async () => {
   const seen: string[] = [];
-  await withHttp(
-    (request, response) => {
-      seen.push(`${request.method} ${request.url} ${request.headers['x-key'] ?? ''}`);
-      if (request.url === '/a') response.writeHead(302, { location: '/b' }).end();
-      else if (request.url === '/away') response.writeHead(302, { location: 'http://127.0.0.2:1/' }).end();
-      else response.end();
-    },
-    async (port) => {
+  let strangers = 0;
+  let stranger = 0;
+  const redirecting: RequestListener = (request, response) => {
+    seen.push(`${request.method} ${request.url} ${request.headers['x-key'] ?? ''}`);
+    if (request.url === '/a') response.writeHead(302, { location: '/b' }).end();
+    else if (request.url === '/away') response.writeHead(302, { location: `http://127.0.0.1:${stranger}/` }).end();
+    else response.end();
+  };
+  const elsewhere: RequestListener = (_request, response) => {
+    strangers += 1;
+    response.end();
+  };
+  await withHttp(elsewhere, (other) => {
+    stranger = other;
+    return withHttp(redirecting, async (port) => {
       const url = (path: string) => `http://127.0.0.1:${port}${path}`;
       assert.equal((await ask(http(url('/a'), { method: 'PUT', headers: { 'X-Key': ['k'] } }))).status, 'passing');
       assert.deepEqual(seen, ['PUT /a k', 'PUT /b k']);
       assert.equal((await ask(http(url('/a'), { followRedirects: false }))).status, 'critical');
       assert.equal((await ask(http(url('/away')))).status, 'critical');
-    },
-  );
+    });
+  });
+  assert.equal(strangers, 0);
 });
 
 test('TCP: whoever accepts passes, whoever refuses is critical', async () => {

@@ -210,6 +210,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         server.once('error', refused);
         server.listen(port, host, () => {
           server.off('error', refused);
+          server.on('error', (error) => log.warn('the HTTP server met an error', { err: fromUnknown(error) }));
           const address = server.address() as AddressInfo;
           const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
           resolve(`http://${name}:${address.port}`);
