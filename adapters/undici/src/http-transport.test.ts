@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { type Context, SoukError } from '@souk/kernel';
-import { isNotSent } from '@souk/rpc';
+import { isNotSent, type Transport, type WireRequest } from '@souk/rpc';
 import { makeCertificates } from '../test/certificates.ts';
 import { EchoService } from '../test/echo.ts';
 import { connectTo, reasonOf, serve, serveBytes, serveEcho, stop } from '../test/servers.ts';
@@ -13,6 +13,13 @@ import type { createHttpTransport } from './index.ts';
 
 const EchoSchema = EchoService.method.get.input;
 const text = (bytes: number): string => 'x'.repeat(bytes);
+
+const sending = (transport: Transport, more: Partial<WireRequest> = {}) =>
+  transport.send({
+    ...{ method: 'echo.v1.EchoService/Get', headers: {}, codec: 'proto', timeoutMs: 2000, signal: undefined },
+    body: toBinary(EchoSchema, create(EchoSchema, { number: 5 })),
+    ...more,
+  });
 
 test('what was sent comes back, on one connection when calls follow each other', async () => {
   await using server = await serveEcho();
@@ -115,8 +122,8 @@ test('a call that waits for a connection leaves the queue when its time is over 
   const blocking = reasonOf(client.echo.get(client.ctx.with({ timeoutMs: 300 }), {}));
   const gone = new AbortController();
   const waiting = [
-    reasonOf(client.echo.change(client.ctx.with({ timeoutMs: 50 }), {})),
-    reasonOf(client.echo.change(client.ctx.with({ signal: gone.signal }), {})),
+    reasonOf(sending(client.transport, { timeoutMs: 50 })),
+    reasonOf(sending(client.transport, { signal: gone.signal })),
   ];
   gone.abort();
   assert.deepEqual(await Promise.all(waiting), ['SOUK_DEADLINE_EXCEEDED', 'SOUK_CANCELED']);
@@ -164,17 +171,6 @@ test('a caller who gives up ends the call, also before it was sent', async () =>
   }
   assert.equal((await client.echo.get(client.ctx, { number: 1 })).number, 1);
 });
-
-const sending = (transport: ReturnType<ReturnType<typeof createHttpTransport>['to']>, repeatable = false) =>
-  transport.send({
-    method: 'echo.v1.EchoService/Get',
-    headers: {},
-    codec: 'proto',
-    body: toBinary(EchoSchema, create(EchoSchema, { number: 5 })),
-    timeoutMs: 2000,
-    signal: undefined,
-    repeatable,
-  });
 
 test('where nobody listens, nothing was sent', async () => {
   const { target, server } = await serveEcho();
@@ -235,9 +231,9 @@ test('what may be repeated survives that its idle connection is closed just then
   });
   await using client = connectTo(server.target);
   await sending(client.transport);
-  await sending(client.transport, true);
+  await sending(client.transport, { repeatable: true });
   assert.equal(requests, 3);
-  assert.equal(await reasonOf(sending(client.transport, false)), 'RPC_UNREACHABLE');
+  assert.equal(await reasonOf(sending(client.transport)), 'RPC_UNREACHABLE');
   assert.equal(requests, 4);
 });
 
