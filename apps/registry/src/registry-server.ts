@@ -1,6 +1,7 @@
 import { fromUnknown, type Logger, type Runtime, silentLogger } from '@souk/kernel';
 import { createRegistry, METRICS_CONTENT_TYPE, type Metrics } from '@souk/telemetry';
 import { checkRoutes } from './agent/check-routes.ts';
+import { createIncarnations } from './agent/incarnations.ts';
 import { type AgentWorld, createLocalAgent } from './agent/local-agent.ts';
 import { memberRoutes } from './agent/members.ts';
 import { putOwnNode } from './agent/own-node.ts';
@@ -94,6 +95,7 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
     ...{ deregisterAfterMs: settings.deregisterAfter, everyMs: settings.reapInterval },
     ...{ guardShare: settings.guardShare, guardFrom: settings.guardFrom, onRemoved: metrics.onRemoved },
   });
+  const runs = createIncarnations(world, agent);
   const self: Self = {
     ...{ nodeName: settings.nodeName, address: settings.advertise, datacenter: settings.datacenter },
     nodeId: () => catalog.node(settings.nodeName)?.id ?? '',
@@ -106,7 +108,7 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
   };
   const core: Module = {
     routes: [
-      ...serviceRoutes(world, agent, rules),
+      ...serviceRoutes(world, { agent, rules, runs }),
       ...checkRoutes(world, agent, rules),
       ...memberRoutes({
         ...{ guard, timers: runtime.timers },
@@ -135,7 +137,7 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
     core,
     createCatalogApi(world),
     createHealth(world),
-    createSoukApi(world, agent, reaper),
+    createSoukApi(world, { agent, reaper, runs }),
     createChanges(world),
     ...createKvModules(world),
     createEvents(world),

@@ -130,3 +130,28 @@ test('the guard is shown, and can be overruled', async () => {
   assert.equal((await registry.get('/souk/v1/guard')).json().active, false);
   assert.deepEqual((await registry.put('/souk/v1/guard/force-remove')).json(), { removed: [] });
 });
+
+test('an instance that registers through Consul has its conditions and its run in its meta', async () => {
+  const viaConsul = (incarnation: string, conditions: string) =>
+    registry.put('/v1/agent/service/register?replace-existing-checks=true', {
+      ...{ ID: 'v', Name: 'orders', Address: '10.0.0.2', Port: 81 },
+      Meta: {
+        mine: 'x',
+        'souk-incarnation': incarnation,
+        'souk-conditions': conditions,
+        'souk-zone': 'b',
+        'souk-weight': '0',
+      },
+      Check: { CheckID: `souk:v:${incarnation}`, TTL: '15s', Status: 'passing' },
+    });
+  await viaConsul('run-1', 'ready serving');
+  const up = await find('v');
+  assert.deepEqual([up.ready, up.zone, up.weight, up.incarnation, up.meta], [true, 'b', 0, 'run-1', { mine: 'x' }]);
+  await viaConsul('run-1', 'serving terminating');
+  const { ready, serving, terminating } = await find('v');
+  assert.deepEqual({ ready, serving, terminating }, DRAINING);
+  assert.equal((await viaConsul('run-1', 'ready serving')).status, 409);
+  assert.equal((await viaConsul('run-2', 'ready serving')).status, 200);
+  assert.match((await viaConsul('run-1', 'ready serving')).text, /^stale incarnation/);
+  assert.equal((await find('v')).incarnation, 'run-2');
+});

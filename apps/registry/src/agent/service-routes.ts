@@ -7,11 +7,16 @@ import type { RegistryRequest, Reply, Route } from '../http/routes.ts';
 import { filterOf, required } from '../http/selection.ts';
 import { agentServiceShape } from '../http/shapes.ts';
 import type { InstanceEntry } from '../state/catalog.ts';
+import type { Incarnations } from './incarnations.ts';
 import type { AgentWorld, LocalAgent } from './local-agent.ts';
 import { parseInstance } from './service-definition.ts';
+import { factsOf } from './souk-meta.ts';
 
 /** `/v1/agent/service*`: what registered here. */
-export function serviceRoutes(world: AgentWorld, agent: LocalAgent, rules: CheckRules): readonly Route[] {
+export function serviceRoutes(
+  world: AgentWorld,
+  { agent, rules, runs }: { readonly agent: LocalAgent; readonly rules: CheckRules; readonly runs: Incarnations },
+): readonly Route[] {
   const { runtime, commits, revisions, datacenter, nodeName } = world;
   const shapes = new WeakMap<InstanceEntry, { readonly shape: object; readonly hash: string }>();
 
@@ -37,7 +42,11 @@ export function serviceRoutes(world: AgentWorld, agent: LocalAgent, rules: Check
       return parseCheckDefinition(check, { id, name, serviceId: instance.id }, rules);
     });
     const replace = query.has('replace-existing-checks') && query.get('replace-existing-checks') !== 'false';
-    await commits.run((change) => agent.registerService(change, instance, definitions, replace));
+    const souk = factsOf(instance.meta, definitions[0]?.ttlMs ?? 0);
+    await commits.run((change) => {
+      if (souk !== undefined) runs.accept(instance.id, souk);
+      agent.registerService(change, { ...instance, souk }, definitions, replace);
+    });
     return {};
   };
 

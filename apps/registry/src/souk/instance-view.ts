@@ -1,3 +1,4 @@
+import { plainMeta, weightIn } from '../agent/souk-meta.ts';
 import type { HealthEntry, SoukFacts } from '../state/catalog.ts';
 
 /** An instance as `/souk/v1` shows it: with all three conditions, which Consul's one status cannot tell apart. */
@@ -36,8 +37,8 @@ export function viewOf(entry: HealthEntry): InstanceView {
     protocol: souk?.protocol ?? instance.meta.protocol ?? 'http',
     version: souk?.version ?? instance.meta.version ?? '',
     zone: souk?.zone ?? instance.meta.zone ?? '',
-    weight: entry.status === 'warning' ? instance.weights.warning : instance.weights.passing,
-    ...{ tags: instance.tags, meta: instance.meta, incarnation: souk?.incarnation ?? '' },
+    weight: weightIn(instance.meta, entry.status === 'warning' ? instance.weights.warning : instance.weights.passing),
+    ...{ tags: instance.tags, meta: plainMeta(instance.meta), incarnation: souk?.incarnation ?? '' },
     ...conditionsOf(entry),
     ...{
       createRev: instance.createRev,

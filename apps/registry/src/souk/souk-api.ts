@@ -1,3 +1,4 @@
+import type { Incarnations } from '../agent/incarnations.ts';
 import { type AgentWorld, type LocalAgent, maintenanceCheckId } from '../agent/local-agent.ts';
 import type { Reaper } from '../agent/reaper.ts';
 import { parseInstance } from '../agent/service-definition.ts';
@@ -16,38 +17,20 @@ type Conditions = SoukFacts['conditions'];
 
 const DEFAULT_TTL_MS = 15_000;
 const SHORTEST_TTL_MS = 1000;
-/** Runs of an instance that are over, so that a late word of theirs is known as such. */
-const PAST_RUNS = 8;
 const WEIGHT = 65_535;
 
 /**
  * `/souk/v1`: what Consul's model has no place for. An instance here has three conditions and an incarnation, the name of one run of its
  * process. It is at the same time an instance for Consul's clients, who see it critical whenever it is not ready.
  */
-export function createSoukApi(world: AgentWorld, agent: LocalAgent, reaper: Reaper): Module {
+export function createSoukApi(
+  world: AgentWorld,
+  { agent, reaper, runs }: { readonly agent: LocalAgent; readonly reaper: Reaper; readonly runs: Incarnations },
+): Module {
   const { commits, catalog, nodeName, revisions } = world;
-  const pastRuns = new Map<string, readonly string[]>();
-
-  catalog.subscribe((change) => {
-    if (change.kind === 'instance' && change.after === undefined) pastRuns.delete(change.before?.id ?? '');
-  });
-
-  /** Also for an instance that came through Consul's API: it has no incarnation, so any is a new one. */
-  const checkRun = (id: string, incarnation: string): InstanceEntry | undefined => {
-    const known = agent.service(id);
-    if (pastRuns.get(id)?.includes(incarnation)) throw registryErrors.STALE_INCARNATION({ id });
-    return known;
-  };
-
   const apply = (change: Change, instance: Fresh<InstanceEntry>, souk: SoukFacts): void => {
     const { id } = instance;
-    const known = checkRun(id, souk.incarnation);
-    const before = known?.souk;
-    if (before !== undefined && before.incarnation !== souk.incarnation) {
-      pastRuns.set(id, [before.incarnation, ...(pastRuns.get(id) ?? [])].slice(0, PAST_RUNS));
-    } else if (before?.conditions.terminating && !souk.conditions.terminating) {
-      throw registryErrors.DRAINING_IS_FINAL({ id });
-    }
+    runs.accept(id, souk);
     agent.registerService(change, { ...instance, souk }, [heartbeat(instance, souk)], false);
     tellConsul(change, id, souk.conditions);
   };
@@ -79,7 +62,8 @@ export function createSoukApi(world: AgentWorld, agent: LocalAgent, reaper: Reap
   };
 
   const requireRun = (id: string, incarnation: string): InstanceEntry & { readonly souk: SoukFacts } => {
-    const known = checkRun(id, incarnation);
+    runs.check(id, incarnation);
+    const known = agent.service(id);
     const { souk } = known ?? {};
     if (known === undefined || souk === undefined) throw registryErrors.UNKNOWN_INSTANCE({ id });
     if (souk.incarnation !== incarnation) throw registryErrors.STALE_INCARNATION({ id });
