@@ -26,7 +26,9 @@ export interface Running {
 
 export const repository = join(import.meta.dirname, '..', '..');
 
-const PASSED_ON = ['PATH', 'HOME', 'TMPDIR', 'NODE_COMPILE_CACHE'];
+const PASSED_ON = ['PATH', 'HOME', 'TMPDIR'];
+/** Where the test runner keeps compiled modules too; a process must not leave them in a folder that a test looks into. */
+const COMPILED = join(repository, 'node_modules', '.cache', 'souk-test', 'compiled');
 
 let base: string | undefined;
 let folders = 0;
@@ -47,7 +49,11 @@ export function startNode(
   base ??= makeBase();
   const child = spawn(process.execPath, args, {
     cwd: options.cwd,
-    env: { ...Object.fromEntries(PASSED_ON.map((name) => [name, process.env[name]])), ...options.env },
+    env: {
+      ...Object.fromEntries(PASSED_ON.map((name) => [name, process.env[name]])),
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? COMPILED,
+      ...options.env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   return follow(child, base);
