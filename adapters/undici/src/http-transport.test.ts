@@ -9,7 +9,6 @@ import { isNotSent, type Transport, type WireRequest } from '@souk/rpc';
 import { makeCertificates } from '../test/certificates.ts';
 import { EchoService } from '../test/echo.ts';
 import { connectTo, reasonOf, serve, serveBytes, serveEcho, stop } from '../test/servers.ts';
-import type { createHttpTransport } from './index.ts';
 
 const EchoSchema = EchoService.method.get.input;
 const text = (bytes: number): string => 'x'.repeat(bytes);
