@@ -89,6 +89,7 @@ test('every command explains itself', async () => {
     'up',
     'order',
     'status',
+    'restart',
     'saga',
     'dlq',
     'projection',
@@ -96,6 +97,7 @@ test('every command explains itself', async () => {
     'seed',
     'config',
     'demo',
+    'serve',
   ]);
   const pages = await Promise.all(commands.map((name) => souk([name, '--help'])));
   for (const [index, { code, stdout }] of pages.entries()) {
