@@ -154,6 +154,24 @@ test('a caller who leaves cancels the handler and ends both iterations', async (
   assert.ok(server.series.includes('rpc_server_streams_total{method="watch.v1.WatchService/Talk",code="canceled"}'));
 });
 
+test('requests that a handler does not care for are ended all the same', async () => {
+  const { watch, ctx, runtime } = setUp({ collect: async () => ({}) });
+  let ended = 0;
+  const requests = {
+    next: async () => ({ done: false as const, value: { name: 'x' } }),
+    return: async () => {
+      ended += 1;
+      return { done: true as const, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+  assert.equal((await watch.collect(ctx(), requests)).count, 0);
+  await runtime.settle();
+  assert.ok(ended > 0);
+});
+
 test('a caller who gives up ends a stream that is silent', async () => {
   const left = signalled<string>();
   const { watch, ctx, runtime } = setUp({
