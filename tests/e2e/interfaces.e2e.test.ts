@@ -7,6 +7,7 @@ import { createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { CatalogService } from '@souk/contracts/catalog/v1/catalog';
 import { Order_Status, OrderService } from '@souk/contracts/orders/v1/orders';
+import { allMetrics } from '../support/all-metrics.ts';
 import { type ShopProcess, startShop } from '../support/shop.ts';
 import { ADDRESS, eventually, type ShopClient, shopClient } from '../support/shop-client.ts';
 
@@ -61,7 +62,7 @@ const readSpans = (body: string): Span[] =>
     return scopeSpans.flatMap((scope) => scope.spans.map((span) => ({ ...span, service })));
   });
 
-const metrics = async (): Promise<string> => (await client.call<string>('GET', '/metrics')).body;
+const metrics = async (): Promise<string> => await allMetrics(client);
 
 test('metrics count what happened, by routes and never by ids', async () => {
   const [buyer, productId] = [await client.buyer(), await client.product(5)];

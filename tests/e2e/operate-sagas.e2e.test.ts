@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import { allMetrics } from '../support/all-metrics.ts';
 import { type Buyer, eventually, type ShopClient, shopClient } from '../support/shop-client.ts';
 import { startTroubledShop, type TroubledShop } from '../support/troubled-shop.ts';
 
@@ -85,7 +86,7 @@ test('a saga that is stuck is listed, drawn, counted and told', async () => {
     [{ name: 'place-order', count: 1 }],
   );
   await eventually(async () => {
-    const page = await (await fetch(`${shop.url}/metrics`)).text();
+    const page = await allMetrics(shop);
     assert.match(page, /souk_sagas_stuck\{[^}]*saga="place-order"[^}]*\} 1\n/);
   }, 15_000);
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Buyer, eventually, type ShopClient, shopClient } from '../support/shop-client.ts';
 import { startTroubledShop, type TroubledShop } from '../support/troubled-shop.ts';
 
@@ -156,7 +157,13 @@ test('a consumer that is paused hears nothing, and all of it later', async () =>
       body: { reason: 'to see' },
     });
   assert.equal((await say('pause')).paused, true);
-  const id = await order();
+  // Another process than the one that was told heeds it within seconds.
+  let id = '';
+  await eventually(async () => {
+    id = await order();
+    await sleep(300);
+    assert.equal(shop.heard.includes(id), false);
+  });
   const { consumers } = await client.ok<{ consumers: { service: string; paused: boolean; types: string[] }[] }>(
     'GET',
     '/api/v1/admin/consumers',

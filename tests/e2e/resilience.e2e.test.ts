@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readExposition } from '@souk/app-souk';
+import { allMetrics } from '../support/all-metrics.ts';
 import { audit } from '../support/audit.ts';
 import { type OutsideProvider, outsideProvider } from '../support/outside-provider.ts';
 import { type Buyer, eventually, type ShopClient, shopClient } from '../support/shop-client.ts';
@@ -67,7 +68,7 @@ async function order(buyer: Buyer, productId: string): Promise<string> {
   return id;
 }
 
-const metrics = async () => readExposition((await client.call<string>('GET', '/metrics')).body);
+const metrics = async () => readExposition(await allMetrics(client));
 const stateOf = async (policy: string): Promise<number> =>
   (await metrics()).sum('souk_breaker_state', (labels) => labels.policy === policy);
 async function inTurn<T>(times: number, work: () => Promise<T>): Promise<T[]> {

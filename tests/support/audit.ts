@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { allMetrics } from './all-metrics.ts';
 import {
   isSettled,
   type Money,
@@ -85,7 +86,7 @@ async function look(shop: ShopClient, options: AuditOptions): Promise<string[]> 
 
 /** Sagas and events that have not come to their end. */
 export async function underWay(shop: ShopClient): Promise<string[]> {
-  const { body } = await shop.call<string>('GET', '/metrics');
+  const body = await allMetrics(shop);
   return [
     'souk_sagas_running',
     'souk_sagas_stuck',

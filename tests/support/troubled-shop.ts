@@ -10,8 +10,9 @@ import { type Deps, defineService } from '@souk/service';
 import { createTelemetryHub } from '@souk/telemetry';
 import { fillFolder } from './cluster-cache.ts';
 import { createGates, type Gates } from './gates.ts';
-import { ADMIN_PASSWORD, soukCommand } from './shop.ts';
+import { ADMIN_PASSWORD, soukCommand, topology } from './shop.ts';
 import { type Running, scratchFolder, startNode } from './shop-process.ts';
+import { createSplitInProcess } from './split-in-process.ts';
 
 const troubles = defineErrors('TROUBLE', {
   AWAY: { code: 'unavailable', text: '{what} is away, as the test wants it', retry: 'later' },
@@ -94,7 +95,8 @@ export async function startTroubledShop(args: readonly string[] = []): Promise<T
   ]);
   const admin = { ...values.admin, password: ADMIN_PASSWORD };
   const telemetry = createTelemetryHub({ runtime, level: 'error', format: 'json' });
-  const shop = createShop({
+  const create = topology === 'split' ? createSplitInProcess : createShop;
+  const shop = create({
     settings: { ...values, admin },
     folder,
     runtime,

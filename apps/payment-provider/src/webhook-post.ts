@@ -16,6 +16,8 @@ export function createWebhookPost(runtime: Runtime, maxSockets: number, timeoutM
   const open = new Set<() => void>();
   const post = (url: string, body: Uint8Array, headers: Readonly<Record<string, string>>): Promise<boolean> =>
     new Promise((resolve) => {
+      // What cannot even be asked is not taken: thrown here, it would be tried again at once, for ever.
+      if (!URL.canParse(url)) return resolve(false);
       const secure = url.startsWith('https:');
       const request = (secure ? httpsRequest : httpRequest)(url, {
         method: 'POST',

@@ -1,5 +1,10 @@
 export { type Exposition, readExposition } from './client/exposition.ts';
+export { createOthers } from './discovery/others.ts';
 export { type LoadedShopSettings, loadShopSettings } from './load-shop-settings.ts';
+export { createMember, type Member, type MemberOptions } from './member.ts';
 export { createServices } from './services.ts';
 export { type ShopSettings, sections } from './settings.ts';
 export { createShop, type Shop, type ShopFacts, type ShopOptions } from './shop.ts';
+export { stockShop } from './stock-shop.ts';
+export { createInfrastructure } from './topology/infrastructure.ts';
+export { splitTopology } from './topology/topology.ts';

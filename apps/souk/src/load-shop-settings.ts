@@ -20,12 +20,16 @@ const FILE = 'souk.json';
 const databaseVariables = (): readonly (readonly [service: string, variable: string])[] =>
   [...Object.keys(createServices()), BUS_DATABASE].map((name) => [name, `${name.toUpperCase()}_DATABASE_URL`] as const);
 
+/** What steers tests of the shop is none of its settings, also when it runs in their process. */
+const withoutTests = (env: Environment): Environment =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('SOUK_TEST_')));
+
 /**
  * Settings from `souk.json` where the command was called, the environment and the command line.
  * @throws CONFIG_INVALID and what else is wrong with them
  */
 export async function loadShopSettings(flags: readonly string[]): Promise<LoadedShopSettings> {
-  const env = readEnvironment();
+  const env = withoutTests(readEnvironment());
   const cwd = process.cwd();
   const loaded = loadSettings({
     sections,

@@ -46,6 +46,8 @@ export interface MemberOptions {
   /** Around every call to a service of this process, as for a test that wants to see what happens when one fails. */
   readonly interceptors?: readonly Interceptor[];
   readonly aroundBus?: (bus: Bus) => Bus;
+  /** More services that `roles` may name beside those of the shop. */
+  readonly services?: readonly AnyService[];
 }
 
 export interface MemberFacts {
@@ -73,7 +75,10 @@ export function createMember(options: MemberOptions): Member {
   if (key === undefined) throw appErrors.NO_CALLS_KEY();
   const smtp =
     settings.smtp.url === undefined ? undefined : createSmtpTransport({ ...settings.smtp, url: settings.smtp.url });
-  const all: Readonly<Record<string, AnyService>> = createServices(smtp ? { EMAIL: smtp } : {});
+  const all: Readonly<Record<string, AnyService>> = {
+    ...createServices(smtp ? { EMAIL: smtp } : {}),
+    ...Object.fromEntries((options.services ?? []).map((one) => [one.name, one])),
+  };
   const roles = checkRoles(options.roles, Object.keys(all));
   const lifecycle = createLifecycle({ runtime, log });
   const context = (): Context =>
