@@ -24,7 +24,7 @@ export const rpc: Bench = {
   summary:
     'calls per second between two processes, plain and with mutual TLS, beside grpc-js, connect-node, moleculer and bare HTTP',
   run: async ({ quick, note }) => {
-    const pace = quick ? { rounds: 1, seconds: 0.5, warmUpSeconds: 0.5 } : { rounds: 5, seconds: 3, warmUpSeconds: 2 };
+    const pace = quick ? { rounds: 1, seconds: 1, warmUpSeconds: 1.5 } : { rounds: 5, seconds: 3, warmUpSeconds: 2 };
     return [
       ...(await unary(ENGINES, undefined, pace, note)),
       ...(await unary(WITH_TLS, makeCertificates(), pace, note)),
@@ -124,7 +124,9 @@ const orderOf = (
   tls: Certificates | undefined,
 ): RpcOrder => ({ role, port, concurrency, seconds, warmUpSeconds, ...(tls && { tls }) });
 
+/** @throws when nothing was answered in the measured time: there is no figure then */
 function tell(note: Note, what: string, engine: string, { perSecond, latenciesMs: { p50, p99 } }: Report): void {
+  if (perSecond === 0) throw new Error(`${what}: no call of ${engine} was answered in time`);
   note(
     `${what} ${engine.padEnd(12)} ${perSecond.toFixed(0).padStart(8)}/s  p50 ${p50.toFixed(3)} p99 ${p99.toFixed(3)} ms`,
   );

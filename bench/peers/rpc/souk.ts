@@ -16,7 +16,7 @@ import { EchoService, measureCalls, readRpcOrder, serving, TIMEOUT_MS } from '..
 const order = readRpcOrder();
 const runtime: Runtime = systemRuntime();
 const telemetry = silentTelemetry(runtime, 'bench');
-/** As many at once as there are, as with the peers. */
+/** Calls at once, as many as there are: the peers know no limit either. Connections are as many as by default. */
 const MANY = 1024;
 
 if (order.role === 'client') {
@@ -28,7 +28,7 @@ if (order.role === 'client') {
   const picked = { instance, done: () => {} };
   const picker: Picker = { update: () => {}, pick: () => picked, close: () => {} };
   const http = createHttpTransport({
-    ...{ runtime, telemetry, connectionsPerInstance: MANY },
+    ...{ runtime, telemetry },
     ...(order.tls && { tls: order.tls }),
   });
   const transport = createBalancedTransport({ service: 'echo', picker, connect: http.to, runtime, telemetry });
