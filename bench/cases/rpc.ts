@@ -9,13 +9,13 @@ import type { Bench } from '../main.ts';
 const ENGINES = ['souk', 'bare', 'grpc-js', 'connect-node', 'moleculer'] as const;
 /** moleculer's TCP transporter knows no TLS. */
 const WITH_TLS = ['souk', 'bare', 'grpc-js', 'connect-node'] as const;
-const CONCURRENCIES = [1, 64, 512];
 const STREAMS = 8;
 
 interface Pace {
   readonly rounds: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
+  readonly concurrencies: readonly number[];
 }
 
 type Note = (line: string) => void;
@@ -43,7 +43,7 @@ async function unary(
   const servers = await startAll(engines, tls);
   try {
     const results: Result[] = [];
-    for (const concurrency of CONCURRENCIES) {
+    for (const concurrency of pace.concurrencies) {
       const name = `c${concurrency}${tls === undefined ? '' : '-mtls'}`;
       const reports = await inTurns(engines, pace, async (engine, round) => {
         const { port } = servers.get(engine) as RunningServer;
