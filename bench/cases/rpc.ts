@@ -24,7 +24,9 @@ export const rpc: Bench = {
   summary:
     'calls per second between two processes, plain and with mutual TLS, beside grpc-js, connect-node, moleculer and bare HTTP',
   run: async ({ quick, note }) => {
-    const pace = quick ? { rounds: 1, seconds: 1, warmUpSeconds: 1.5 } : { rounds: 5, seconds: 3, warmUpSeconds: 2 };
+    const pace = quick
+      ? { rounds: 1, seconds: 0.5, warmUpSeconds: 1, concurrencies: [1, 64] }
+      : { rounds: 5, seconds: 3, warmUpSeconds: 2, concurrencies: [1, 64, 512] };
     return [
       ...(await unary(ENGINES, undefined, pace, note)),
       ...(await unary(WITH_TLS, makeCertificates(), pace, note)),
