@@ -240,6 +240,23 @@ test('a stream ends at its deadline, whoever has set it', async () => {
   within('router', hour);
 });
 
+test('a handler that ends because its time is over has not said all', async () => {
+  const { watch, ctx, runtime } = setUp({
+    watch: async function* (ctx) {
+      yield { text: 'first' };
+      await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
+    },
+  });
+  const seen: string[] = [];
+  const reading = (async () => {
+    for await (const { text } of watch.watch(ctx({ timeoutMs: 1003 }), { id: 'a' })) seen.push(text);
+  })();
+  const reason = reasonOf(reading);
+  await runtime.advance(1100);
+  assert.equal(await reason, 'SOUK_DEADLINE_EXCEEDED');
+  assert.deepEqual(seen, ['first']);
+});
+
 test('a call whose time is over when it comes never reaches its handler', async () => {
   let began = 0;
   const count: Partial<WatchHandlers> = {

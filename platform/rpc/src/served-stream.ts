@@ -85,12 +85,13 @@ export class ServedStream implements AsyncIterableIterator<Message, undefined> {
       responses.next().then(
         (result) => {
           if (this.#state === 'over') return;
-          this.#failResponse = undefined;
-          this.#movedMs = this.#around.runtime.clock.monotonicMs();
           if (result.done === true) {
-            this.#end(undefined);
+            this.#end(this.#cutOff());
+            // Does nothing for a stream that was cut off: its error has been said.
             return resolve(DONE);
           }
+          this.#failResponse = undefined;
+          this.#movedMs = this.#around.runtime.clock.monotonicMs();
           this.#sent += 1;
           this.#method.metrics.sent();
           resolve(result);
@@ -162,6 +163,16 @@ export class ServedStream implements AsyncIterableIterator<Message, undefined> {
       this.#responses = method.run(call)[Symbol.asyncIterator]();
     } catch (thrown) {
       this.#end(fromUnknown(thrown));
+    }
+  }
+
+  /** A handler that hears that its time is over may end as if it had said all; it is heard a moment before the deadline itself. */
+  #cutOff(): SoukError | undefined {
+    try {
+      this.#root?.throwIfDone();
+      return undefined;
+    } catch (thrown) {
+      return fromUnknown(thrown);
     }
   }
 
