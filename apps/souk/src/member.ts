@@ -132,6 +132,7 @@ export function createMember(options: MemberOptions): Member {
     runtime,
     telemetry,
     services,
+    system: Object.values(all),
     operates: roles.operator ? Object.values(all) : [],
     forwards: roles.edge ? [...contractsByService().values()].flat() : [],
     remote: others.transportTo,

@@ -118,10 +118,15 @@ export function createShop(options: ShopOptions): Shop {
     runtime,
     telemetry: telemetry.forService('bus'),
   });
+  const services: readonly AnyService[] = [
+    ...Object.values(createServices(smtp ? { EMAIL: smtp } : {})),
+    ...(options.services ?? []),
+  ];
   const host = createHost({
     runtime,
     telemetry,
-    services: [...Object.values(createServices(smtp ? { EMAIL: smtp } : {})), ...(options.services ?? [])],
+    services,
+    system: services,
     databases,
     bus: options.aroundBus?.(bus) ?? bus,
     settings: serviceSettings,

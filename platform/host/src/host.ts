@@ -20,6 +20,7 @@ import { type HostedService, hostService } from './hosted-service.ts';
 import { createJobs } from './jobs.ts';
 import { createHostPolicies, type HostPolicies } from './policies.ts';
 import type { ServiceOperators, StuckTeller } from './service-operators.ts';
+import { checkSplitSafety } from './split-safety.ts';
 
 export interface HostOptions {
   readonly runtime: Runtime;
@@ -33,6 +34,8 @@ export interface HostOptions {
   readonly settings: Readonly<Record<string, unknown>>;
   /** The way to services of other processes, by full protobuf name. Without it, every callee must be in this process. */
   readonly remote?: (typeName: string) => Transport | undefined;
+  /** All services there are, wherever they run: with it, a call or an event that nobody answers or tells is found at the start. */
+  readonly system?: readonly AnyService[];
   /** Contracts that are served here by passing each call on to where `remote` leads. */
   readonly forwards?: readonly DescService[];
   /** Services that run elsewhere and are operated from here: their databases are opened, nothing of them is served or run. */
@@ -82,6 +85,11 @@ export function createHost(options: HostOptions): Host {
   const transportTo = (typeName: string): Transport | undefined =>
     here.has(typeName) ? inProcess : options.remote?.(typeName);
   checkServices(services, transportTo);
+  checkSplitSafety({
+    services,
+    settings: options.settings,
+    ...(options.system && { system: options.system, publishes: options.stuckSagas?.publishes ?? [] }),
+  });
   for (const service of options.forwards ?? []) {
     const transport = transportTo(service.typeName);
     if (!transport) throw hostErrors.CALLEE_MISSING({ service: 'host', callee: service.typeName });
