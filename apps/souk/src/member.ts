@@ -194,14 +194,21 @@ export function createMember(options: MemberOptions): Member {
           protocols: [pages],
         }),
       ),
-    stop: () => inside.drain(),
+    stop: async () => {
+      // Streams would hold the port until the time is over: their clients come back to another instance.
+      router.drain();
+      await inside.drain();
+    },
     stopTimeoutMs: settings.http.drain + 1000,
   });
   if (outside !== undefined) {
     lifecycle.add({
       name: 'requests from outside',
       start: async () => outside.serve(createEdge({ host, settings, folder, runtime, telemetry, context })),
-      stop: () => outside.drain(),
+      stop: async () => {
+        host.router.drain();
+        await outside.drain();
+      },
       stopTimeoutMs: settings.http.drain + 1000,
     });
   }

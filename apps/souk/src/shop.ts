@@ -149,7 +149,11 @@ export function createShop(options: ShopOptions): Shop {
   lifecycle.add({
     name: 'http traffic',
     start: async () => server.serve(createEdge({ host, settings, folder, runtime, telemetry, context })),
-    stop: () => server.drain(),
+    stop: async () => {
+      // Streams would hold the port until the time is over: their clients come back after the next start.
+      host.router.drain();
+      await server.drain();
+    },
     stopTimeoutMs: settings.http.drain + 1000,
   });
 
