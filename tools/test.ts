@@ -12,7 +12,7 @@ const { values, positionals } = parseArgs({
     kind: { type: 'string', multiple: true, default: ['unit', 'int', 'e2e'] },
     name: { type: 'string', multiple: true, default: [] },
     timeout: { type: 'string', default: '240' },
-    workers: { type: 'string', default: String(Math.max(2, Math.min(8, availableParallelism() + 1))) },
+    workers: { type: 'string', default: String(Math.max(2, Math.min(8, availableParallelism()))) },
     slowest: { type: 'string', default: '0' },
     long: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },

@@ -160,13 +160,16 @@ test('what the library writes is read back equal', () => {
 test('no JSON makes the decoder throw, and what it takes the library takes alike', () => {
   const value = fc.oneof(fc.jsonValue(), fc.constantFrom('ONE', '1', 1, null, true, 'AQID'));
   const json = fc.dictionary(fc.constantFrom(...Values.fields.map((field) => field.jsonName), 'other'), value);
+  // Null is no choice: the library takes it for one where the choice is a message.
+  const choices = new Set(Values.oneofs.flatMap(({ fields }) => fields.map((field) => field.jsonName)));
+  const withoutNoChoices = (candidate: object) =>
+    Object.fromEntries(Object.entries(candidate).filter(([name, one]) => one !== null || !choices.has(name)));
   fc.assert(
     fc.property(json, (candidate) => {
       const result = decode(candidate);
-      if (result.violations.length === 0) {
-        assert.ok(equals(Values, result.message, fromJson(Values, candidate as JsonValue)));
-      }
+      if (result.violations.length > 0) return;
+      assert.ok(equals(Values, result.message, fromJson(Values, withoutNoChoices(candidate) as JsonValue)));
     }),
-    { numRuns: 500 },
+    { numRuns: 500, examples: [[{ right: null, left: 'ONE' }]] },
   );
 });
