@@ -68,7 +68,7 @@ async function order(buyer: Buyer, productId: string): Promise<string> {
   return id;
 }
 
-const metrics = async () => readExposition(await allMetrics(client));
+const metrics = async () => readExposition(await allMetrics(shop));
 const stateOf = async (policy: string): Promise<number> =>
   (await metrics()).sum('souk_breaker_state', (labels) => labels.policy === policy);
 async function inTurn<T>(times: number, work: () => Promise<T>): Promise<T[]> {
