@@ -2,8 +2,11 @@ import { duration, integer, json, port, type Setting, secret, text } from '@souk
 import { parseBalancing } from '@souk/discovery';
 import { parseRegistryAddress } from './discovery/registry-address.ts';
 
+/** Where a registry listens when nobody says: `souk up` runs one there, and whoever names another address runs it. */
+export const DEFAULT_REGISTRY = 'http://127.0.0.1:8500';
+
 const registryText = text({
-  default: 'http://127.0.0.1:8500',
+  default: DEFAULT_REGISTRY,
   env: 'SOUK_REGISTRY',
   describe:
     'Where processes find each other: http:// or https:// (ours, or Consul), etcd://host:port, kubernetes://namespace, or file:<path> of a list that is kept by hand. `souk up` runs one of its own for a split shop.',

@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import process from 'node:process';
-import { type Environment, type LoadedSettings, loadSettings, readEnvironment, readSettingsFile } from '@souk/config';
+import {
+  type Environment,
+  type LoadedSettings,
+  loadSettings,
+  readEnvironment,
+  readSettingsFile,
+  type SettingsFile,
+} from '@souk/config';
 import { BUS_DATABASE } from './bus-setting.ts';
 import { dataFolder } from './data-folder.ts';
 import { createServices } from './services.ts';
@@ -24,6 +31,10 @@ const databaseVariables = (): readonly (readonly [service: string, variable: str
 const withoutTests = (env: Environment): Environment =>
   Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('SOUK_TEST_')));
 
+/** `souk.json` where the command was called, if there is one. */
+export const readShopFile = (): Promise<SettingsFile | undefined> =>
+  readSettingsFile(join(process.cwd(), FILE), { required: false });
+
 /**
  * Settings from `souk.json` where the command was called, the environment and the command line.
  * @throws CONFIG_INVALID and what else is wrong with them
@@ -33,7 +44,7 @@ export async function loadShopSettings(flags: readonly string[]): Promise<Loaded
   const cwd = process.cwd();
   const loaded = loadSettings({
     sections,
-    file: await readSettingsFile(join(cwd, FILE), { required: false }),
+    file: await readShopFile(),
     env,
     flags,
     knownEnv: ['SOUK_DEBUG'],

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import process from 'node:process';
 import { systemRuntime } from '@souk/kernel';
 import { createTelemetryHub } from '@souk/telemetry';
-import { loadShopSettings } from './load-shop-settings.ts';
+import { loadShopSettings, readShopFile } from './load-shop-settings.ts';
 import { createMember, type MemberOptions } from './member.ts';
 import type { Message } from './topology/child.ts';
 
@@ -21,7 +21,14 @@ export interface RunMemberInit {
  */
 export async function runMember({ roles, instance, flags, around = {} }: RunMemberInit): Promise<void> {
   const { values, folder, serviceUrls } = await loadShopSettings(flags);
-  const reloadBalancing = async () => (await loadShopSettings(flags)).values.calls.balancing;
+  let seen = (await readShopFile())?.text;
+  /** Reads all settings only when the file is another, so a mistake in it is told once. */
+  const reloadBalancing = async () => {
+    const text = (await readShopFile())?.text;
+    if (text === seen) return undefined;
+    seen = text;
+    return (await loadShopSettings(flags)).values.calls.balancing;
+  };
   const runtime = systemRuntime();
   const telemetry = createTelemetryHub({
     runtime,

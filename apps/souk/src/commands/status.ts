@@ -44,11 +44,11 @@ async function show(out: Terminal, folder: string, given: Given, port: number): 
   const ready = await isReady(client.url);
   // In a split shop each process has metrics of its own: those of all are added up.
   const urls = processes?.processes.flatMap(({ url }) => url ?? []) ?? [client.url];
-  const figures = readExposition((await Promise.all(urls.map((url) => text(`${url}/metrics`)))).join('\n'));
+  const figures = readExposition((await Promise.all(urls.map(metricsOf))).join('\n'));
   const facts = {
     url: client.url,
     ready,
-    uptimeSeconds: Math.round(Date.now() / 1000 - figures.sum('process_start_time_seconds') / urls.length),
+    uptimeSeconds: Math.round(Date.now() / 1000 - figures.sum('process_start_time_seconds') / Math.max(1, urls.length)),
     residentMb: Math.round(figures.sum('process_resident_memory_bytes') / 2 ** 20),
     requests: figures.sum('http_requests_total'),
     serverErrors: figures.sum('http_requests_total', ({ status = '' }) => status.startsWith('5')),
@@ -88,4 +88,11 @@ async function isReady(url: string): Promise<boolean> {
   }
 }
 
-const text = async (url: string): Promise<string> => (await fetch(url)).text();
+/** Of a process that leaves while it is looked at there is nothing to add. */
+const metricsOf = async (url: string): Promise<string> => {
+  try {
+    return await (await fetch(`${url}/metrics`)).text();
+  } catch {
+    return '';
+  }
+};

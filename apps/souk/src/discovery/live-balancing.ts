@@ -20,7 +20,7 @@ export interface LiveBalancingInit {
 const ANY = '*';
 const LOOK_EVERY_MS = 2000;
 
-/** @throws DISCOVERY_INVALID_SETTING */
+/** @throws DISCOVERY_INVALID_OPTION */
 export function createLiveBalancing({ settings, reload, timers, log }: LiveBalancingInit): LiveBalancing {
   let current = parseAll(settings);
   let text = JSON.stringify(settings);

@@ -2,11 +2,19 @@ import { join } from 'node:path';
 import type { DescService } from '@bufbuild/protobuf';
 import { createGrpcTransport } from '@souk/adapter-grpc';
 import { createHttpTransport } from '@souk/adapter-undici';
-import { createDirectory, createPicker, type Directory, type Instance, type Registry } from '@souk/discovery';
+import {
+  createDirectory,
+  createPicker,
+  type Directory,
+  type Instance,
+  type Registry,
+  stickyKey,
+} from '@souk/discovery';
 import { hostErrors } from '@souk/host';
 import { ANONYMOUS, type Runtime } from '@souk/kernel';
 import type { PolicyRegistry } from '@souk/resilience';
 import {
+  AFFINITY_HEADER,
   type Client,
   createBalancedTransport,
   createClient,
@@ -121,6 +129,9 @@ export function createOthers(init: OthersInit): Others {
       runtime,
       telemetry,
       waitMs: WAIT_FOR_INSTANCE_MS,
+      keyOf: ({ headers: sent, caller }) =>
+        sent[AFFINITY_HEADER] ??
+        stickyKey(balancing.of(service).key, { subject: caller?.userId, header: (name) => sent[name] }),
     });
     const watch = directory.onChange(service, (view) => transport.update(view));
     const way: Way = {

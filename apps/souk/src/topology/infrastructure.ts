@@ -7,6 +7,7 @@ import type { Lifecycle, Runtime } from '@souk/kernel';
 import { randomToken } from '@souk/security';
 import type { TelemetryHub } from '@souk/telemetry';
 import { BUS_DATABASE } from '../bus-setting.ts';
+import { DEFAULT_REGISTRY } from '../call-settings.ts';
 import { embeddedProvider } from '../provider.ts';
 import type { ShopSettings } from '../settings.ts';
 import type { ProcessPlan } from './topology.ts';
@@ -138,4 +139,3 @@ export function createInfrastructure(init: InfrastructureInit): Infrastructure {
 
 /** The default address is that of our own registry: whoever names another one runs it. */
 const runsRegistry = ({ discovery }: ShopSettings): boolean => discovery.registry === DEFAULT_REGISTRY;
-const DEFAULT_REGISTRY = 'http://127.0.0.1:8500';

@@ -46,7 +46,7 @@ export interface Supervisor {
 
 /** Settings that are this process's own affair, or that processes of a split shop must not have. */
 const OWN_FLAGS =
-  /^--(topology|http)[.]|^--bus[.]transport\b|^--discovery[.]registry\b|^--calls[.]key\b|^--log[.]format\b/;
+  /^--(topology|http)[.]|^--bus[.]transport\b|^--discovery[.]registry\b|^--calls[.]key\b|^--store[.]database-?url\b|^--log[.]format\b/i;
 
 /** Runs a process for each part of the shop and keeps them running. */
 export function createSupervisor(init: SupervisorInit): Supervisor {
