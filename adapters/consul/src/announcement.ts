@@ -138,7 +138,9 @@ export class Announcement implements Registered {
     this.#sent = true;
     // One that does nothing yet is out of sight for strangers until maintenance says why; one that drains is never as good as dead.
     const alive = conditions.ready || conditions.serving || !forgotten;
-    const taken = await api.register(this.#registration, conditions, { alive, replace: forgotten });
+    const taken = await api.register(this.#registration, conditions, {
+      ...{ alive, replace: forgotten, again: this.#known },
+    });
     if (taken === 'stale') {
       this.#refusal = 'a later run of it is registered';
       return this.#supersede();

@@ -23,7 +23,7 @@ export interface ConsulApi {
   register(
     registration: Registration,
     conditions: Conditions,
-    options: { readonly alive: boolean; readonly replace: boolean },
+    options: { readonly alive: boolean; readonly replace: boolean; readonly again: boolean },
   ): Promise<'taken' | 'stale' | { readonly refused: string }>;
   /** @returns `unknown` when the registry has no such check: it has forgotten, or somebody else has taken the id */
   pass(registration: Registration): Promise<'taken' | 'unknown'>;
@@ -83,9 +83,10 @@ export function createConsulApi(client: HttpClient, times: Times): ConsulApi {
       const usable = Number.isInteger(next) && next > 0 && next <= MAX_INDEX;
       return { instances: read(what, readInstances(answer.text)), index: usable ? next : 0 };
     },
-    register: async (registration, conditions, { alive, replace }) => {
+    register: async (registration, conditions, { alive, replace, again }) => {
       const what = `the registration of ${registration.id}`;
-      const query = replace ? { 'replace-existing-checks': 'true' } : {};
+      // Consul passes over what it does not know.
+      const query = { ...(replace && { 'replace-existing-checks': 'true' }), ...(again && { 'souk-again': 'true' }) };
       const body = toBody(registration, conditions, alive, times);
       const answer = await ask({ method: 'PUT', path: '/v1/agent/service/register', query, body }, what);
       if (answer.status === 200) return 'taken';

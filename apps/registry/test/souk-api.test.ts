@@ -12,8 +12,8 @@ const UP = { ready: true, serving: true, terminating: false };
 const STARTING = { ready: false, serving: false, terminating: false };
 const DRAINING = { ready: false, serving: true, terminating: true };
 
-const put = (id: string, incarnation: string, conditions: object = UP) =>
-  registry.put(`/souk/v1/instances/${id}`, {
+const put = (id: string, incarnation: string, conditions: object = UP, query = '') =>
+  registry.put(`/souk/v1/instances/${id}${query}`, {
     ...{ service: 'orders', address: '10.0.0.1', port: 80, protocol: 'http', version: '2', zone: 'a', weight: 3 },
     ...{ tags: ['t'], meta: { k: 'v' }, incarnation, ttl: '15s', ...conditions },
   });
@@ -132,8 +132,8 @@ test('the guard is shown, and can be overruled', async () => {
 });
 
 test('an instance that registers through Consul has its conditions and its run in its meta', async () => {
-  const viaConsul = (incarnation: string, conditions: string) =>
-    registry.put('/v1/agent/service/register?replace-existing-checks=true', {
+  const viaConsul = (incarnation: string, conditions: string, again = '') =>
+    registry.put(`/v1/agent/service/register?replace-existing-checks=true${again}`, {
       ...{ ID: 'v', Name: 'orders', Address: '10.0.0.2', Port: 81 },
       Meta: {
         mine: 'x',
@@ -154,4 +154,26 @@ test('an instance that registers through Consul has its conditions and its run i
   assert.equal((await viaConsul('run-2', 'ready serving')).status, 200);
   assert.match((await viaConsul('run-1', 'ready serving')).text, /^stale incarnation/);
   assert.equal((await find('v')).incarnation, 'run-2');
+  // What has forgotten them all hears of a later run before it hears of an earlier one.
+  await registry.put('/v1/agent/service/deregister/v', {});
+  await viaConsul('run-2', 'ready serving', '&souk-again');
+  assert.match((await viaConsul('run-1', 'ready serving', '&souk-again')).text, /^stale incarnation/);
+  assert.equal((await viaConsul('run-2', 'ready serving', '&souk-again')).status, 200);
+});
+
+test('of two runs that come back after all was forgotten the later one stays, whichever comes first', async () => {
+  for (const order of [
+    ['run-1', 'run-2'],
+    ['run-2', 'run-1'],
+  ]) {
+    for (const run of order) await put('twice', run, UP, '?again');
+    assert.equal((await find('twice')).incarnation, 'run-2');
+    assert.equal((await put('twice', 'run-2', UP, '?again')).status, 200);
+    await registry.send('DELETE', '/souk/v1/instances/twice?incarnation=run-2');
+  }
+  // One that begins is the latest, whatever its clock said.
+  await put('twice', 'run-2');
+  assert.equal((await put('twice', 'run-1')).status, 200);
+  assert.equal((await put('twice', 'run-2', UP, '?again')).status, 409);
+  assert.equal((await find('twice')).incarnation, 'run-1');
 });

@@ -8,9 +8,12 @@ export interface Incarnations {
   check(id: string, incarnation: string): void;
   /**
    * Takes what an instance says of itself, inside the change that keeps it.
+   *
+   * @param again It was taken before, and we have forgotten it. Of two runs that come back so the later one stays, whichever is first: names
+   *   of runs sort by when they began. A run that registers for the first time is the latest, also when its clock has gone back.
    * @throws REGISTRY_STALE_INCARNATION, REGISTRY_DRAINING_IS_FINAL
    */
-  accept(id: string, souk: SoukFacts): void;
+  accept(id: string, souk: SoukFacts, again: boolean): void;
 }
 
 /** Runs that are over and remembered, for each id. */
@@ -28,10 +31,11 @@ export function createIncarnations({ catalog, nodeName }: AgentWorld, agent: Loc
   };
   return {
     check,
-    accept: (id, souk) => {
+    accept: (id, souk, again) => {
       check(id, souk.incarnation);
       const before = agent.service(id)?.souk;
       if (before === undefined) return;
+      if (again && before.incarnation > souk.incarnation) throw registryErrors.STALE_INCARNATION({ id });
       if (before.incarnation !== souk.incarnation) {
         past.set(id, [before.incarnation, ...(past.get(id) ?? [])].slice(0, PAST_RUNS));
       } else if (before.conditions.terminating && !souk.conditions.terminating) {

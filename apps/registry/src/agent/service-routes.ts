@@ -44,7 +44,7 @@ export function serviceRoutes(
     const replace = query.has('replace-existing-checks') && query.get('replace-existing-checks') !== 'false';
     const souk = factsOf(instance.meta, definitions[0]?.ttlMs ?? 0);
     await commits.run((change) => {
-      if (souk !== undefined) runs.accept(instance.id, souk);
+      if (souk !== undefined) runs.accept(instance.id, souk, query.has('souk-again'));
       agent.registerService(change, { ...instance, souk }, definitions, replace);
     });
     return {};

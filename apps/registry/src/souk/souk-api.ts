@@ -28,9 +28,9 @@ export function createSoukApi(
   { agent, reaper, runs }: { readonly agent: LocalAgent; readonly reaper: Reaper; readonly runs: Incarnations },
 ): Module {
   const { commits, catalog, nodeName, revisions } = world;
-  const apply = (change: Change, instance: Fresh<InstanceEntry>, souk: SoukFacts): void => {
+  const apply = (change: Change, instance: Fresh<InstanceEntry>, souk: SoukFacts, again: boolean): void => {
     const { id } = instance;
-    runs.accept(id, souk);
+    runs.accept(id, souk, again);
     agent.registerService(change, { ...instance, souk }, [heartbeat(instance, souk)], false);
     tellConsul(change, id, souk.conditions);
   };
@@ -56,7 +56,12 @@ export function createSoukApi(
     const weight = fields.has('weight') ? fields.integer('weight') : 1;
     if (weight < 0 || weight > WEIGHT) throw registryErrors.MALFORMED({ what: `weight: want 0 to ${WEIGHT}` });
     await commits.run((change) =>
-      apply(change, { ...instance, id, weights: { passing: weight, warning: weight } }, souk),
+      apply(
+        change,
+        { ...instance, id, weights: { passing: weight, warning: weight } },
+        souk,
+        request.query.has('again'),
+      ),
     );
     return { json: { rev: revisions.indexOf(`service:${instance.service.toLowerCase()}`) } };
   };
@@ -86,7 +91,7 @@ export function createSoukApi(
     }
     await commits.run((change) => {
       const { createRev: _createRev, modifyRev: _modifyRev, ...instance } = requireRun(id, incarnation);
-      apply(change, instance, { ...instance.souk, conditions });
+      apply(change, instance, { ...instance.souk, conditions }, false);
     });
     return {};
   };
