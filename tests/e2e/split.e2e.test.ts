@@ -113,12 +113,14 @@ for (const name of KILLED) {
 /** Requests that customers make, one after the other; any that is not answered well is a failure. */
 async function useUntil(stop: AbortSignal, failures: string[]): Promise<number> {
   let requests = 0;
-  const note = async (what: string, work: () => Promise<number>): Promise<void> => {
+  const note = async (what: string, work: () => Promise<{ status: number; body: unknown }>): Promise<void> => {
     requests++;
-    const status = await work().catch(
-      (error: Error) => `${error.message}: ${(error.cause as Error | undefined)?.message}`,
-    );
-    if (typeof status !== 'number' || status >= 400) failures.push(`${what}: ${status}`);
+    try {
+      const { status, body } = await work();
+      if (status >= 400) failures.push(`${what}: ${status} ${JSON.stringify(body)}`);
+    } catch (error) {
+      failures.push(`${what}: ${(error as Error).message}: ${((error as Error).cause as Error | undefined)?.message}`);
+    }
   };
   await Promise.all(
     buyers.map(async (buyer) => {
@@ -127,7 +129,7 @@ async function useUntil(stop: AbortSignal, failures: string[]): Promise<number> 
         await note('order', async () => {
           const answer = await client.tryOrder(buyer, [{ productId, quantity: 1 }], { key: one.key });
           if (answer.status === 201) wishes.push({ ...one, orderId: answer.body.id });
-          return answer.status;
+          return answer;
         });
         for (const path of [
           `/api/v1/products/${productId}`,
@@ -137,7 +139,7 @@ async function useUntil(stop: AbortSignal, failures: string[]): Promise<number> 
           `/api/v1/users/${buyer.id}/points`,
           `/api/v1/users/${buyer.id}/notifications?page_size=1`,
         ])
-          await note(path, async () => (await client.call('GET', path, { token: buyer.token })).status);
+          await note(path, async () => client.call('GET', path, { token: buyer.token }));
       }
     }),
   );
