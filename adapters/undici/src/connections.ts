@@ -133,8 +133,8 @@ export interface ConnectionCounts {
   readonly connects: Counter<'outcome'>;
 }
 
-const CONNECTED = { outcome: 'ok' } as const;
-const FAILED = { outcome: 'failed' } as const;
+export const CONNECTED = { outcome: 'ok' } as const;
+export const FAILED = { outcome: 'failed' } as const;
 
 export const connectionCounts = ({ metrics }: Telemetry): ConnectionCounts => ({
   open: metrics.gauge({ name: 'rpc_client_connections', help: 'Open connections to instances of other services.' }),

@@ -1,9 +1,11 @@
 import type { Registration } from '@souk/discovery';
 import { createDeadlines, type InstanceTransport, notSent, type WireRequest, type WireResponse } from '@souk/rpc';
 import { buildConnector, type Client } from 'undici';
-import { Connections, connectionCounts } from './connections.ts';
+import { ChannelCall } from './channel-call.ts';
+import { Channels } from './channels.ts';
+import { type ConnectionCounts, Connections, connectionCounts } from './connections.ts';
 import { Exchange, type ExchangeShared } from './exchange.ts';
-import { type HttpTransportOptions, limitsOf } from './options.ts';
+import { type HttpTransportOptions, type Limits, limitsOf } from './options.ts';
 import { pack } from './packing.ts';
 
 /** Where an instance is. An instance of a registry fits. */
@@ -19,6 +21,8 @@ const CONNECT_TIMEOUT_MS = 2000;
 const IDLE_MS = 30_000;
 /** Of a head, in bytes. */
 const MAX_HEAD_BYTES = 16_384;
+/** Messages beyond so many bytes have a connection of their own: on a channel others would wait behind them. */
+const LARGE_BYTES = 262_144;
 /** How much earlier than the server says an idle connection is closed, in milliseconds: or a call could meet its end half way. */
 const BEFORE_SERVER_MS = 2000;
 
@@ -59,16 +63,49 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
         clock: runtime.clock,
         paths: new Map(),
       };
+      const channels =
+        options.channels === false ? undefined : channelsOf(shared, originOf(target), client, counts, limits);
       return {
-        send: (request) =>
-          request.body.length < limits.compressFromBytes
-            ? exchange(shared, request, request.body, runtime.clock.monotonicMs())
-            : sendPacked(shared, request),
-        close: () => connections.close(),
+        send: (request) => {
+          const { length } = request.body;
+          if (length >= limits.compressFromBytes) return sendPacked(shared, request);
+          const nowMs = runtime.clock.monotonicMs();
+          if (channels === undefined || length > LARGE_BYTES) return exchange(shared, request, request.body, nowMs);
+          return sendByChannel(shared, channels, request, nowMs);
+        },
+        close: async () => {
+          await Promise.all([channels?.close(), connections.close()]);
+        },
       };
     },
   };
 }
+
+const channelsOf = (
+  shared: ExchangeShared,
+  origin: string,
+  client: Client.Options,
+  counts: ConnectionCounts | undefined,
+  { answerBytes, connections, waiting }: Limits,
+): Channels =>
+  new Channels({
+    ...{ origin, client, counts, answerBytes, clock: shared.clock, deadlines: shared.deadlines },
+    maxCalls: connections + waiting,
+    overHttp: ({ request, body, untilMs, resolve, reject }) =>
+      new Exchange(shared, request, body, untilMs, resolve, reject).start(shared.clock.monotonicMs()),
+  });
+
+const sendByChannel = (
+  { deadlines, headers }: ExchangeShared,
+  channels: Channels,
+  request: WireRequest,
+  nowMs: number,
+): Promise<WireResponse> =>
+  new Promise((resolve, reject) => {
+    const untilMs = nowMs + (request.timeoutMs ?? Number.POSITIVE_INFINITY);
+    const { place } = channels;
+    new ChannelCall({ request, deadlines, untilMs, added: headers?.(request), place, resolve, reject }).start(nowMs);
+  });
 
 function exchange(
   shared: ExchangeShared,

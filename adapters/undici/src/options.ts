@@ -16,6 +16,12 @@ export interface ClientTls {
 export interface HttpTransportOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
   readonly telemetry?: Telemetry;
+  /**
+   * Whether many calls share one connection, a channel, where the server offers that. Where it does not, and for large messages, each call has a
+   * connection of its own while it lasts.
+   * @default true
+   */
+  readonly channels?: boolean;
   /** Most connections to one instance, each with one call at a time; further calls wait for one. @default 256 */
   readonly connectionsPerInstance?: number;
   /** Most calls that wait for a connection to one instance; what is more fails at once, unsent. @default 1024 */

@@ -1,9 +1,13 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import { type AddressInfo, createServer as createNetServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Context, rootContext, systemRuntime } from '@souk/kernel';
 import {
+  CHANNEL_PROTOCOL,
+  type ChannelServer,
   type Client,
+  createChannelServer,
   createClient,
   createHttpHandler,
   createRouter,
@@ -42,23 +46,63 @@ export async function stop(server: Server): Promise<void> {
 }
 
 /** Our own server; every caller is a service. */
-export function echoListener(own: Partial<EchoHandlers> = {}): RequestListener {
+export const echoListener = (own: Partial<EchoHandlers> = {}): RequestListener => createHttpHandler(doorOf(own));
+
+function doorOf(own: Partial<EchoHandlers>) {
   const router = createRouter({ runtime, telemetry });
   router.add(EchoService, echoHandlers(own));
-  const authenticate = async () => ({ roles: [], service: 'test' });
-  return createHttpHandler({ router, runtime, telemetry, authenticate });
+  return { router, runtime, telemetry, authenticate: async () => ({ roles: [], service: 'test' }) };
 }
+
+export interface ChannelTestServer extends TestServer {
+  readonly channels: ChannelServer;
+  /** Connections that were made, and requests of HTTP that came. */
+  readonly seen: { connections: number; requests: number };
+}
+
+/** Our own server, which also offers channels. */
+export async function serveChannels(own: Partial<EchoHandlers> = {}, tls?: ServerOptions): Promise<ChannelTestServer> {
+  const door = doorOf(own);
+  const channels = createChannelServer(door);
+  const listener = createHttpHandler(door);
+  const seen = { connections: 0, requests: 0 };
+  const running = await serve((request, response) => {
+    seen.requests++;
+    listener(request, response);
+  }, tls);
+  const sockets = new Set<Duplex>();
+  running.server.on(tls === undefined ? 'connection' : 'secureConnection', () => seen.connections++);
+  running.server.on('upgrade', (_request, socket: Duplex, head: Buffer) => {
+    sockets.add(socket);
+    acceptUpgrade(socket);
+    channels.accept(socket, head);
+  });
+  return {
+    ...running,
+    channels,
+    seen,
+    [Symbol.asyncDispose]: () => {
+      for (const socket of sockets) socket.destroy();
+      return stop(running.server);
+    },
+  };
+}
+
+export const acceptUpgrade = (socket: Duplex): void =>
+  void socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${CHANNEL_PROTOCOL}\r\n\r\n`,
+  );
 
 export const serveEcho = (own: Partial<EchoHandlers> = {}, tls?: ServerOptions): Promise<TestServer> =>
   serve(echoListener(own), tls);
 
 /** Says what it is told to, whatever it is asked. */
-export async function serveBytes(onData: (socket: Socket) => void): Promise<AsyncDisposable & { target: Target }> {
+export async function serveBytes(onData: (socket: Socket, chunk: Buffer) => void): Promise<AsyncDisposable & { target: Target }> {
   const sockets = new Set<Socket>();
   const server = createNetServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
-    socket.on('data', () => onData(socket));
+    socket.on('data', (chunk: Buffer) => onData(socket, chunk));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -81,8 +125,9 @@ export function clientOf(transport: Transport): Client<typeof EchoService> {
   return createClient(EchoService, transport, { runtime, telemetry });
 }
 
+/** Over HTTP alone, unless the options say otherwise. */
 export function connectTo(target: Target, options: Partial<HttpTransportOptions> = {}): TestClient {
-  const transport = createHttpTransport({ runtime, ...options }).to(target);
+  const transport = createHttpTransport({ runtime, channels: false, ...options }).to(target);
   return {
     transport,
     echo: clientOf(transport),

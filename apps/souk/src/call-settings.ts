@@ -1,4 +1,4 @@
-import { duration, integer, json, port, type Setting, secret, text } from '@souk/config';
+import { choice, duration, integer, json, port, type Setting, secret, text } from '@souk/config';
 import { parseBalancing } from '@souk/discovery';
 import { parseRegistryAddress } from './discovery/registry-address.ts';
 
@@ -60,11 +60,17 @@ export const callSections = {
       describe:
         'Address that others are told; by itself that of calls.host, or the name of the machine where that is every address.',
     }),
+    channels: choice(['on', 'off'], {
+      default: 'on',
+      describe:
+        'on: all calls to an instance share one connection, which costs a fraction of the work. off: each has a connection of HTTP/1.1 while it lasts, as for programs in between that know nothing else.',
+    }),
     connections: integer({
       default: 64,
       min: 1,
       max: 1000,
-      describe: 'Connections to one instance at most. More run more calls at once; each costs both sides memory.',
+      describe:
+        'Connections to one instance at most for calls that do not share one: large messages, and all where channels are off. More run more calls at once; each costs both sides memory.',
     }),
     balancing: json({
       default: {},

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { addGrpcHealth, grpcHandler } from '@souk/adapter-grpc';
@@ -13,9 +14,9 @@ import {
   createMembership,
   type HttpServer,
 } from '@souk/host';
-import { type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
+import { type Caller, type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
 import { type Bus, createInProcessBus } from '@souk/messaging';
-import { createHttpHandler, createRouter, type Interceptor } from '@souk/rpc';
+import { createChannelServer, createHttpHandler, createRouter, type Interceptor } from '@souk/rpc';
 import { createCallerTokens } from '@souk/security';
 import type { TelemetryHub } from '@souk/telemetry';
 import { serveAdmin, servePolicies } from './admin/admin.ts';
@@ -154,7 +155,10 @@ export function createMember(options: MemberOptions): Member {
   } else servePolicies(router, host, runtime, adminTelemetry);
 
   const outside = roles.edge
-    ? createHttpServer({ runtime, port: 0, host: '127.0.0.1', drainMs: settings.http.drain, log })
+    ? createHttpServer({
+        ...{ runtime, port: 0, host: '127.0.0.1', log },
+        ...{ drainMs: settings.http.drain, idleMs: settings.http.idle },
+      })
     : undefined;
   addGrpcHealth({ router, runtime, isServing: () => lifecycle.state === 'running' });
   const membership = createMembership({
@@ -170,6 +174,10 @@ export function createMember(options: MemberOptions): Member {
   });
   lifecycle.add(membership.listed);
   const tokens = createCallerTokens({ key, runtime });
+  const authenticate = async (headers: IncomingHttpHeaders): Promise<Caller> => {
+    const token = headers[CALLER_HEADER];
+    return typeof token === 'string' ? tokens.verify(token) : { roles: [] };
+  };
   const pages = shopPages({
     isReady: () => lifecycle.state === 'running',
     busState: () => host.busHealth().state,
@@ -179,21 +187,13 @@ export function createMember(options: MemberOptions): Member {
   });
   lifecycle.add({
     name: 'calls',
-    start: async () =>
+    start: async () => {
+      const door = { router, policies: host.policies, runtime, telemetry: own, authenticate };
       inside.serve(
-        createHttpHandler({
-          router,
-          policies: host.policies,
-          runtime,
-          telemetry: own,
-          framings: [grpcHandler({ router })],
-          authenticate: async (headers) => {
-            const token = headers[CALLER_HEADER];
-            return typeof token === 'string' ? tokens.verify(token) : { roles: [] };
-          },
-          protocols: [pages],
-        }),
-      ),
+        createHttpHandler({ ...door, framings: [grpcHandler({ router })], protocols: [pages] }),
+        createChannelServer(door),
+      );
+    },
     stop: async () => {
       // Streams would hold the port until the time is over: their clients come back to another instance.
       router.drain();

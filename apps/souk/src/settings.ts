@@ -23,6 +23,12 @@ const processSections = {
       max: '5m',
       describe: 'Longest wait for requests under way when stopping. Longer loses fewer answers; shorter stops sooner.',
     }),
+    idle: duration({
+      default: '3s',
+      max: '1m',
+      describe:
+        'A process that takes requests from outside for a split shop, and leaves, closes a connection only when it was not used for so long, within the time of http.drain. Longer: fewer clients send a request just when it is closed; shorter: restarts are sooner done.',
+    }),
   },
   store: {
     data: text({

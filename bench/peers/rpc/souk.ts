@@ -9,7 +9,7 @@ import { createHttpTransport } from '@souk/adapter-undici';
 import { type Instance, type Picker, UP } from '@souk/discovery';
 import { type Runtime, rootContext, systemRuntime } from '@souk/kernel';
 import { createPolicyRegistry } from '@souk/resilience';
-import { createBalancedTransport, createClient, createHttpHandler, createRouter } from '@souk/rpc';
+import { createBalancedTransport, createChannelServer, createClient, createHttpHandler, createRouter } from '@souk/rpc';
 import { silentTelemetry } from '@souk/telemetry';
 import { EchoService, measureCalls, readRpcOrder, serving, TIMEOUT_MS } from '../../lib/echo.ts';
 
@@ -28,6 +28,7 @@ if (order.role === 'client') {
   const picked = { instance, done: () => {} };
   const picker: Picker = { update: () => {}, pick: () => picked, close: () => {} };
   const http = createHttpTransport({
+    channels: process.env.NOCHAN === undefined,
     ...{ runtime, telemetry },
     ...(order.tls && { tls: order.tls }),
   });
@@ -55,5 +56,10 @@ if (order.role === 'client') {
     stream: () => (order.tls ? createSecureServer(mutual, handler as never) : createHttp2Server(handler as never)),
   };
   const server = serves[order.role === 'stream' ? 'stream' : order.tls ? 'tls' : 'plain']();
+  const channels = createChannelServer({ router, runtime, telemetry, authenticate });
+  server.on('upgrade', (_request, socket, head) => {
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${channels.protocol}\r\n\r\n`);
+    channels.accept(socket, head);
+  });
   server.listen(0, '127.0.0.1', () => serving((server.address() as AddressInfo).port));
 }

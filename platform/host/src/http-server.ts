@@ -1,14 +1,25 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { fromUnknown, type Logger, type Runtime, silentLogger } from '@souk/kernel';
 import { hostErrors } from './errors.ts';
 import { createHttp2Sessions } from './http2-sessions.ts';
+import { createOpenSockets } from './open-sockets.ts';
 import { createProtocolSniffer } from './protocol-sniffer.ts';
 
 /** Serves a request of HTTP/1.1 or HTTP/2: `request.httpVersionMajor` says which. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** What a connection may turn into, when its client asks for that in the header `Upgrade`. */
+export interface UpgradeTarget {
+  readonly protocol: string;
+  /** The client has been told. @param head What was read of the connection already. */
+  accept(socket: Duplex, head: Buffer): void;
+  /** Has all its clients go elsewhere, and close their connections. */
+  goAway(): void;
+}
 
 export interface TlsOptions {
   /** PEM. */
@@ -31,6 +42,11 @@ export interface HttpServerOptions {
   readonly tls?: TlsOptions;
   /** Longest wait for requests under way when stopping, in milliseconds. @default 10000 */
   readonly drainMs?: number;
+  /**
+   * How long a connection of HTTP/1.1 must have been idle to be closed when stopping, in milliseconds: a client may be sending its next request
+   * on it in that moment, and has no way to tell that request from a lost one. @default 0
+   */
+  readonly idleMs?: number;
   /** Hears of connections that could not be accepted. @default silent */
   readonly log?: Logger;
 }
@@ -47,13 +63,13 @@ export interface HttpServer {
    * @throws HOST_PORT_IN_USE, HOST_PORT_DENIED
    */
   listen(): Promise<void>;
-  /** From now on requests go to this handler. */
-  serve(handler: HttpHandler): void;
+  /** From now on requests go to this handler, and connections that ask for it to `upgrade`. */
+  serve(handler: HttpHandler, upgrade?: UpgradeTarget): void;
   /** Takes over a connection that another process has accepted, as if it had come to the port. Nothing must have been read from it. */
   accept(socket: Socket): void;
   /**
-   * From now on answers of HTTP/1.1 close their connections, while new ones are still taken: clients that are at work go elsewhere before
-   * `drain` closes what is idle, and none meets the end with a request half way.
+   * From now on answers of HTTP/1.1 close their connections, while new ones are still taken, and what was upgraded is told to go: clients that
+   * are at work go elsewhere before `drain` closes what is idle, and none meets the end with a request half way.
    */
   retire(): void;
   /**
@@ -72,6 +88,7 @@ const KEEP_ALIVE_MS = 65_000;
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { runtime, host, tls, log = silentLogger } = options;
   let handler: HttpHandler = answerNotReady;
+  let upgrade: UpgradeTarget | undefined;
   let retiring = false;
   let draining = false;
   const limits = {
@@ -79,9 +96,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     noDelay: true,
+    // Others are answered as if they had not asked.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
+      !retiring && upgrade !== undefined && headers.upgrade === upgrade.protocol,
   };
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (retiring) response.setHeader('connection', 'close');
+    if (request.httpVersionMajor < 2) sockets.busy(request.socket, response);
     handler(request, response);
   };
   const server: Server =
@@ -95,7 +116,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     (request, response) => handler(request as unknown as IncomingMessage, response as unknown as ServerResponse),
   );
   const sniffer = createProtocolSniffer(runtime, HEADERS_TIMEOUT_MS);
-  const sockets = trackSockets(server);
+  const sockets = createOpenSockets(server, runtime.clock);
 
   const asHttp1 = takeOver(server, tls === undefined ? 'connection' : 'secureConnection', (socket) => {
     const go = (protocol: 'http1' | 'http2'): void => {
@@ -106,21 +127,31 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }
     };
     if (tls === undefined) sniffer.sniff(socket, go);
-    else go((socket as TLSSocket).alpnProtocol === 'h2' ? 'http2' : 'http1');
+    else {
+      const isHttp2 = (socket as TLSSocket).alpnProtocol === 'h2';
+      if (!isHttp2) sockets.silent(socket);
+      go(isHttp2 ? 'http2' : 'http1');
+    }
   });
   // A broken connection is the client's affair; without listeners these would end the process.
   server.on('clientError', (_error, socket) => answerBadRequest(socket as Socket, tls !== undefined));
+  server.on('upgrade', (_request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    sockets.upgraded(socket as Socket);
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${upgrade?.protocol}\r\n\r\n`);
+    upgrade?.accept(socket, head);
+  });
   server.on('error', (error) => {
     if (server.listening) log.error('a connection could not be accepted', { err: fromUnknown(error) });
   });
-  const drainMs = options.drainMs ?? DRAIN_MS;
+  const { drainMs = DRAIN_MS, idleMs = 0 } = options;
   return {
     get port() {
       return (server.address() as AddressInfo | null)?.port ?? options.port;
     },
     listen: () => listen(server, options.port, host),
-    serve: (given) => {
+    serve: (given, target) => {
       handler = given;
+      upgrade = target;
     },
     accept: (socket) => {
       if (draining) return void socket.destroy();
@@ -130,14 +161,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     retire: () => {
       retiring = true;
+      upgrade?.goAway();
     },
     drain: async () => {
       retiring = true;
       draining = true;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      upgrade?.goAway();
+      // The way of HTTP servers closes what is idle at once.
+      const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
       const quit = (): void => {
         sniffer.closeSilent();
-        server.closeIdleConnections();
+        sockets.closeIdle(idleMs);
         http2.goAway();
       };
       quit();
@@ -146,11 +180,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const cut = runtime.timers.after(drainMs, () => {
         server.closeAllConnections();
         http2.destroy();
-        for (const socket of sockets.all()) socket.destroy();
+        sockets.destroy();
       });
       await Promise.all([closed, sockets.gone()]);
       idle.cancel();
       cut.cancel();
+      // Ends the watch over slow and idle connections.
+      server.close();
     },
   };
 }
@@ -178,30 +214,6 @@ function takeOver(
   server.off(event, own);
   server.on(event, taker);
   return (socket) => own.call(server, socket);
-}
-
-/** All connections, also those that did not come to the port. */
-function trackSockets(server: Server) {
-  const open = new Set<Socket>();
-  let onGone: () => void = () => {};
-  server.on('connection', (socket: Socket) => {
-    open.add(socket);
-    socket.once('close', () => {
-      open.delete(socket);
-      if (open.size === 0) onGone();
-    });
-  });
-  return {
-    get size() {
-      return open.size;
-    },
-    all: () => [...open],
-    gone: () =>
-      new Promise<void>((resolve) => {
-        onGone = resolve;
-        if (open.size === 0) resolve();
-      }),
-  };
 }
 
 const NOT_READY = JSON.stringify({

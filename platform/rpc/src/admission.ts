@@ -1,9 +1,21 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Criticality, isCriticality, lower, type PolicyRegistry } from '@souk/resilience';
-import type { HttpCall, HttpReply, HttpTarget } from './http-call.ts';
 
-/** Lets a request in, or refuses it when there is more to do than can be done. @throws RESILIENCE_SHED */
-export type Admission = (target: HttpTarget, call: HttpCall) => Promise<HttpReply>;
+/** What is asked for. */
+export interface Wanted {
+  /** Undefined: never refused. */
+  readonly criticality?: Criticality | undefined;
+  /** It will rather wait than work. */
+  readonly waits?: boolean | undefined;
+}
+
+export interface Asking {
+  readonly headers: IncomingHttpHeaders;
+  readonly signal: AbortSignal;
+}
+
+/** Does the work, or refuses it when there is more to do than can be done. @throws RESILIENCE_SHED */
+export type Admission = <T>(wanted: Wanted, asking: Asking, work: () => Promise<T>) => Promise<T>;
 
 /**
  * The door of a process. Calls between services of one process pass no door: who was let in must not be refused halfway.
@@ -12,18 +24,14 @@ export type Admission = (target: HttpTarget, call: HttpCall) => Promise<HttpRepl
  * of the load, and they must not take the slots of those that work.
  */
 export function createAdmission(policies: PolicyRegistry | undefined): Admission {
-  if (policies === undefined) return (target, call) => target.handle(call);
+  if (policies === undefined) return (_wanted, _asking, work) => work();
   const working = policies.policy('server', 'server');
   const waiting = policies.policy('server:waiting', 'waiting');
-  return (target, call) => {
-    if (target.criticality === undefined) return target.handle(call);
-    const policy = target.waits === true || isWaiting(call.headers) ? waiting : working;
-    const criticality = criticalityOf(target.criticality, call.headers);
-    return policy.run(() => target.handle(call), {
-      signal: call.signal,
-      criticality,
-      userHash: userHash(call.headers),
-    });
+  return (wanted, { headers, signal }, work) => {
+    if (wanted.criticality === undefined) return work();
+    const policy = wanted.waits === true || isWaiting(headers) ? waiting : working;
+    const criticality = criticalityOf(wanted.criticality, headers);
+    return policy.run(work, { signal, criticality, userHash: userHash(headers) });
   };
 }
 

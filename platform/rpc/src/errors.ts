@@ -19,6 +19,7 @@ export const rpcErrors = defineErrors('RPC', {
   SERVED_TWICE: { code: 'internal', text: '{method} is served twice' },
   BAD_ROUTE: { code: 'internal', text: '{method}: the path {path} cannot be served: {why}' },
   INVALID_REQUEST: { code: 'invalid_argument', text: 'the request breaks rules of its contract' },
+  BAD_FRAME: { code: 'invalid_argument', text: 'a channel carried what is no frame: {why}' },
   MALFORMED_BODY: { code: 'invalid_argument', text: 'the body cannot be read: {why}' },
   BAD_HEADER: { code: 'invalid_argument', text: 'the header {name} {why}' },
   BAD_CALL: { code: 'invalid_argument', text: '{method} was called with values that its contract does not allow' },

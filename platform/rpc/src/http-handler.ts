@@ -108,7 +108,8 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       try {
         target = findTarget(protocols, call);
         route = target.route;
-        reply = await admit(target, call);
+        const found = target;
+        reply = await admit(found, call, () => found.handle(call));
       } catch (thrown) {
         const error = fromUnknown(thrown);
         if (hasReason(error, 'SOUK_INTERNAL') && error.details.errorId === undefined) {

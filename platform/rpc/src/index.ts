@@ -4,6 +4,21 @@ export {
   createBalancedTransport,
   type MirroringPicker,
 } from './balanced-transport.ts';
+export { type ChannelServer, type ChannelServerOptions, createChannelServer } from './channel/channel-server.ts';
+export {
+  CHANNEL_PATH,
+  CHANNEL_PROTOCOL,
+  FRAME_KINDS,
+  type Frame,
+  type FrameListener,
+  FrameReader,
+  FrameWriter,
+  LONGEST_TEXT,
+  NO_BODY,
+  NO_TIMEOUT,
+  SEPARATOR,
+  signal,
+} from './channel/frame.ts';
 export { type CallOptions, type Client, type ClientMethod, type ClientOptions, createClient } from './client.ts';
 export { type Compression, compressFor, decompress, readCompression } from './compression.ts';
 export { type HttpAnswer, readConnectAnswer } from './connect-answer.ts';

@@ -82,8 +82,13 @@ export function createOthers(init: OthersInit): Others {
   });
   const tokens = createCallerTokens({ key: init.callsKey, runtime });
   const headers = ({ caller = ANONYMOUS }: WireCall) => ({ [CALLER_HEADER]: tokens.sign(caller) });
-  const http = createHttpTransport({ runtime, connectionsPerInstance: settings.calls.connections, headers });
-  /** Single calls take the short way over HTTP/1.1, streams share a connection of HTTP/2, which is made for the first of them. */
+  const http = createHttpTransport({
+    runtime,
+    headers,
+    channels: settings.calls.channels === 'on',
+    connectionsPerInstance: settings.calls.connections,
+  });
+  /** Single calls take the short way, streams share a connection of HTTP/2, which is made for the first of them. */
   const connect = (one: Instance): InstanceTransport => {
     const single = http.to(one);
     let streams: InstanceTransport | undefined;
