@@ -89,15 +89,15 @@ export async function serveChannels(own: Partial<EchoHandlers> = {}, tls?: Serve
 }
 
 export const acceptUpgrade = (socket: Duplex): void =>
-  void socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${CHANNEL_PROTOCOL}\r\n\r\n`,
-  );
+  void socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${CHANNEL_PROTOCOL}\r\n\r\n`);
 
 export const serveEcho = (own: Partial<EchoHandlers> = {}, tls?: ServerOptions): Promise<TestServer> =>
   serve(echoListener(own), tls);
 
 /** Says what it is told to, whatever it is asked. */
-export async function serveBytes(onData: (socket: Socket, chunk: Buffer) => void): Promise<AsyncDisposable & { target: Target }> {
+export async function serveBytes(
+  onData: (socket: Socket, chunk: Buffer) => void,
+): Promise<AsyncDisposable & { target: Target }> {
   const sockets = new Set<Socket>();
   const server = createNetServer((socket) => {
     sockets.add(socket);

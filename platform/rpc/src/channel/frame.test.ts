@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hasReason } from '@souk/kernel';
+import { hasReason, type SoukError } from '@souk/kernel';
 import fc from 'fast-check';
 import { encodeFrames, FRAME_KINDS, type Frame, FrameReader, signal } from './frame.ts';
 
@@ -41,7 +41,10 @@ test('frames arrive as they were sent, whatever the pieces', () => {
     fc.property(fc.array(frame, { maxLength: 8 }), fc.array(fc.nat(), { maxLength: 12 }), (sent, cuts) => {
       const { frames, tooLong, reader } = collect();
       for (const piece of pieces(encodeFrames(sent), cuts)) reader.push(piece);
-      assert.deepEqual(frames, sent.map((one) => ({ ...one })));
+      assert.deepEqual(
+        frames,
+        sent.map((one) => ({ ...one })),
+      );
       assert.deepEqual(tooLong, []);
     }),
   );
@@ -49,13 +52,20 @@ test('frames arrive as they were sent, whatever the pieces', () => {
 
 test('a frame that is too long is passed over, and those around it are read', () => {
   fc.assert(
-    fc.property(frame, frame, u32, fc.integer({ min: 1, max: 5000 }), fc.array(fc.nat()), (one, other, id, more, cuts) => {
-      const long = { ...signal(FRAME_KINDS.answer, id), body: new Uint8Array(LONGEST + more) };
-      const { frames, tooLong, reader } = collect();
-      for (const piece of pieces(encodeFrames([one, long, other]), cuts)) reader.push(piece);
-      assert.deepEqual(frames, [{ ...one }, { ...other }]);
-      assert.deepEqual(tooLong, [id]);
-    }),
+    fc.property(
+      frame,
+      frame,
+      u32,
+      fc.integer({ min: 1, max: 5000 }),
+      fc.array(fc.nat()),
+      (one, other, id, more, cuts) => {
+        const long = { ...signal(FRAME_KINDS.answer, id), body: new Uint8Array(LONGEST + more) };
+        const { frames, tooLong, reader } = collect();
+        for (const piece of pieces(encodeFrames([one, long, other]), cuts)) reader.push(piece);
+        assert.deepEqual(frames, [{ ...one }, { ...other }]);
+        assert.deepEqual(tooLong, [id]);
+      },
+    ),
   );
 });
 
@@ -66,7 +76,7 @@ test('no bytes whatever are read as more than they are: frames within the limit,
       try {
         for (const chunk of chunks) reader.push(Buffer.from(chunk));
       } catch (error) {
-        assert.ok(hasReason(error as Error, 'RPC_BAD_FRAME'), String(error));
+        assert.ok(hasReason(error as SoukError, 'RPC_BAD_FRAME'), String(error));
       }
       for (const { text, body } of frames) assert.ok(Buffer.byteLength(text) + body.length <= 3 * LONGEST);
     }),

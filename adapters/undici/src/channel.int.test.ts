@@ -37,7 +37,11 @@ test('a hundred calls at once share one connection, and those that are done firs
   });
   await using client = connectTo(server.target);
   const calls = Array.from({ length: 100 }, async (_, number) => {
-    const answer = await client.echo.get(client.ctx, { number, text: `grüß ${number}`, payload: Uint8Array.of(0, 255) });
+    const answer = await client.echo.get(client.ctx, {
+      number,
+      text: `grüß ${number}`,
+      payload: Uint8Array.of(0, 255),
+    });
     assert.deepEqual([answer.number, answer.text, [...answer.payload]], [number, `grüß ${number}`, [0, 255]]);
     order.push(number);
     if (order.length === 99) slow.resolve();
