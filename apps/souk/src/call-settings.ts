@@ -1,5 +1,6 @@
 import { choice, duration, integer, json, port, type Setting, secret, text } from '@souk/config';
 import { parseBalancing } from '@souk/discovery';
+import { parseMethodLimits } from '@souk/rpc';
 import { parseRegistryAddress } from './discovery/registry-address.ts';
 
 /** Where a registry listens when nobody says: `souk up` runs one there, and whoever names another address runs it. */
@@ -79,6 +80,12 @@ export const callSections = {
       check: (targets) => {
         for (const target of Object.values(targets)) parseBalancing(target);
       },
+    }),
+    limits: json({
+      default: {},
+      describe:
+        'What single methods may take, as JSON by their names: {"souk.orders.v1.OrderService/WatchOrder": {"maxConcurrent": 100, "maxStreamMs": 600000}}; also maxMessageBytes and idleMs. By itself 1 MiB, 1000 streams at once of one hour.',
+      check: (limits) => void parseMethodLimits(limits),
     }),
     drainDelay: duration({
       default: '1s',

@@ -16,7 +16,7 @@ import {
 } from '@souk/host';
 import { type Caller, type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
 import { type Bus, createInProcessBus } from '@souk/messaging';
-import { createChannelServer, createHttpHandler, createRouter, type Interceptor } from '@souk/rpc';
+import { createChannelServer, createHttpHandler, createRouter, type Interceptor, parseMethodLimits } from '@souk/rpc';
 import { createCallerTokens } from '@souk/security';
 import type { TelemetryHub } from '@souk/telemetry';
 import { serveAdmin, servePolicies } from './admin/admin.ts';
@@ -141,6 +141,7 @@ export function createMember(options: MemberOptions): Member {
     bus: options.aroundBus?.(bus) ?? bus,
     settings,
     interceptors: options.interceptors ?? [],
+    limits: parseMethodLimits(settings.calls.limits),
     stuckSagas,
     policies,
     lifecycle,

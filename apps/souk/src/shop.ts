@@ -131,6 +131,7 @@ export function createShop(options: ShopOptions): Shop {
     bus: options.aroundBus?.(bus) ?? bus,
     settings: serviceSettings,
     interceptors: options.interceptors ?? [],
+    limits: parseMethodLimits(settings.calls.limits),
     stuckSagas,
     policies,
     lifecycle,

@@ -8,6 +8,7 @@ import {
   createInProcessTransport,
   createRouter,
   type Interceptor,
+  type MethodLimits,
   type Router,
   type Transport,
 } from '@souk/rpc';
@@ -44,6 +45,8 @@ export interface HostOptions {
   readonly poolSizes?: Readonly<Record<string, number>>;
   /** Around every call to a service of this process; the first is the outermost. */
   readonly interceptors?: readonly Interceptor[];
+  /** What single methods may take, by `souk.orders.v1.OrderService/PlaceOrder`. @default what the router allows */
+  readonly limits?: Readonly<Record<string, MethodLimits>>;
   /** What every call, publish and query goes through. @default with the presets, shared with nobody */
   readonly policies?: HostPolicies;
   /** Tells of sagas that are stuck. @default they are in the log and in the metrics only */
@@ -79,7 +82,10 @@ export function createHost(options: HostOptions): Host {
   const own = telemetry.forService('host');
   const hostPolicies = options.policies ?? createHostPolicies({ runtime, telemetry: own });
   const { policies } = hostPolicies;
-  const router = createRouter({ runtime, telemetry: own, interceptors: options.interceptors ?? [] });
+  const router = createRouter({
+    ...{ runtime, telemetry: own, interceptors: options.interceptors ?? [] },
+    ...(options.limits && { limits: options.limits }),
+  });
   const inProcess = createInProcessTransport(router);
   const here = new Set(services.flatMap(({ serves }) => serves.map(({ typeName }) => typeName)));
   const transportTo = (typeName: string): Transport | undefined =>

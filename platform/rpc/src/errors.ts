@@ -17,6 +17,7 @@ export const rpcErrors = defineErrors('RPC', {
   DRAINING: { code: 'unavailable', text: 'this instance is stopping; open the stream again', retry: 'later' },
   NO_HANDLER: { code: 'internal', text: '{method} has no handler' },
   SERVED_TWICE: { code: 'internal', text: '{method} is served twice' },
+  BAD_LIMITS: { code: 'invalid_argument', text: 'limits of {method}: {why}' },
   BAD_ROUTE: { code: 'internal', text: '{method}: the path {path} cannot be served: {why}' },
   INVALID_REQUEST: { code: 'invalid_argument', text: 'the request breaks rules of its contract' },
   BAD_FRAME: { code: 'invalid_argument', text: 'a channel carried what is no frame: {why}' },

@@ -39,7 +39,7 @@ export type { HttpCall, HttpProtocol, HttpReply, HttpTarget } from './http-call.
 export { createHttpHandler, type HttpHandler, type HttpHandlerOptions } from './http-handler.ts';
 export { createInProcessTransport } from './in-process.ts';
 export type { Call, Interceptor, Next, StreamCall, StreamInterceptor, StreamNext } from './interceptor.ts';
-export type { MethodLimits } from './method-limits.ts';
+export { type MethodLimits, parseMethodLimits } from './method-limits.ts';
 export { isNotSent, notSent } from './not-sent.ts';
 export { problemReply } from './problem.ts';
 export { restHandler } from './rest.ts';
