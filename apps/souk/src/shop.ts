@@ -4,7 +4,7 @@ import { createSmtpTransport } from '@souk/adapter-smtp';
 import { type AnyService, createHost, createHostPolicies, createHttpServer } from '@souk/host';
 import { type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
 import type { Bus } from '@souk/messaging';
-import type { Interceptor } from '@souk/rpc';
+import { type Interceptor, parseMethodLimits } from '@souk/rpc';
 import type { TelemetryHub } from '@souk/telemetry';
 import { serveAdmin } from './admin/admin.ts';
 import { stuckSagas } from './admin/stuck-sagas.ts';
