@@ -99,11 +99,14 @@ for (const name of KILLED) {
   test(`kill -9 of ${name} under load: it comes back by itself, and every order that was asked for is made`, async () => {
     const stop = new AbortController();
     const buying = buyUntil(stop.signal);
-    await sleep(300);
-    const { pid } = (await split.processes()).find((one) => one.process.startsWith(`${name}-`)) ?? { pid: 0 };
-    process.kill(pid, 'SIGKILL');
-    await split.allReady(pid);
-    stop.abort();
+    try {
+      await sleep(300);
+      const { pid } = (await split.processes()).find((one) => one.process.startsWith(`${name}-`)) ?? { pid: 0 };
+      process.kill(pid, 'SIGKILL');
+      await split.allReady(pid);
+    } finally {
+      stop.abort();
+    }
     const made = await buying;
     await insist(client, made);
     wishes.push(...made);
@@ -151,8 +154,11 @@ for (const name of REPLACED) {
     const stop = new AbortController();
     const failures: string[] = [];
     const using = useUntil(stop.signal, failures);
-    for (let time = 0; time < REPLACEMENTS; time++) await split.restart(name);
-    stop.abort();
+    try {
+      for (let time = 0; time < REPLACEMENTS; time++) await split.restart(name);
+    } finally {
+      stop.abort();
+    }
     t.diagnostic(`${await using} requests, ${REPLACEMENTS} replacement(s)`);
     assert.equal(failures.length, 0, `${failures.join('\n')}\nThe shop said:\n${shop.output().slice(-5000)}`);
   });

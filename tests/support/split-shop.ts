@@ -22,7 +22,8 @@ export interface SplitShop {
   allReady(gone?: number): Promise<void>;
 }
 
-const PATIENCE_MS = 30_000;
+/** A machine at its limit takes long to start a process. */
+const PATIENCE_MS = 120_000;
 
 export function splitShop({ folder }: Pick<ShopProcess, 'folder'>): SplitShop {
   const ask = async (verb: string, path: string): Promise<Response> => {
