@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { audit } from '../support/audit.ts';
 import { doubled, insist, send, type Wish, wish } from '../support/crash-load.ts';
+import { NONSENSE, say } from '../support/nonsense.ts';
 import { type ShopProcess, startShop } from '../support/shop.ts';
 import { type Buyer, type ShopClient, shopClient } from '../support/shop-client.ts';
 import { type SplitShop, splitShop } from '../support/split-shop.ts';
@@ -163,6 +164,18 @@ for (const name of REPLACED) {
     assert.equal(failures.length, 0, `${failures.join('\n')}\nThe shop said:\n${shop.output().slice(-5000)}`);
   });
 }
+
+test('whatever is said to the ports of processes, they go on, and what can be answered is', async () => {
+  const ports = (await split.processes()).map(({ url }) => Number(new URL(url).port));
+  for (const [what, words] of Object.entries(NONSENSE)) {
+    const answers = await Promise.all([...ports, Number(new URL(shop.url).port)].map((port) => say(port, words)));
+    for (const answer of answers)
+      assert.doesNotMatch(answer, /HTTP\/1\.1 5\d\d(?! (Not Impl|HTTP Vers))|node:|\.ts:/, what);
+  }
+  for (const port of ports) assert.equal((await fetch(`http://127.0.0.1:${port}/health/ready`)).status, 200);
+  const { id } = await client.placeOrder(buyers[0] as Buyer, [{ productId, quantity: 1 }]);
+  wishes.push({ ...wish(buyers[0] as Buyer, productId), orderId: id });
+});
 
 test('no process has ended but those that were killed', async () => {
   const restarted = (await split.processes()).filter(({ restarts }) => restarts > 0).map((one) => one.process);
