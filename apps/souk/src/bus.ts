@@ -1,11 +1,10 @@
-import { createNatsBus } from '@souk/adapter-nats';
 import { createPostgresBus, postgresBusMigrations } from '@souk/adapter-postgres-bus';
-import { createRabbitmqBus } from '@souk/adapter-rabbitmq';
 import { kernelErrors, type Runtime, rootContext } from '@souk/kernel';
 import { type Bus, createInProcessBus } from '@souk/messaging';
 import { type Database, type DatabaseServer, migrate } from '@souk/store';
 import type { Telemetry } from '@souk/telemetry';
 import { BUS_DATABASE } from './bus-setting.ts';
+import { drivers } from './drivers.ts';
 
 export interface BusInit {
   /** As `busSetting` reads it. */
@@ -23,8 +22,9 @@ export function createBus({ transport, databases, runtime, telemetry }: BusInit)
   const { log, metrics } = telemetry;
   if (transport === 'in-process') return createInProcessBus({ runtime, log });
   if (transport === 'postgres') return postgresBus(databases, runtime, telemetry);
-  if (/^amqps?:/.test(transport)) return createRabbitmqBus({ url: transport, runtime, log, metrics });
-  return createNatsBus({ urls: [transport], runtime, log, metrics });
+  if (/^amqps?:/.test(transport))
+    return drivers.rabbitmq().createRabbitmqBus({ url: transport, runtime, log, metrics });
+  return drivers.nats().createNatsBus({ urls: [transport], runtime, log, metrics });
 }
 
 /** Opens its database when it starts, and closes it behind itself. */

@@ -3,7 +3,6 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { addGrpcHealth, grpcHandler } from '@souk/adapter-grpc';
 import { createPostgresServer } from '@souk/adapter-postgres';
-import { createSmtpTransport } from '@souk/adapter-smtp';
 import { ResilienceAdminService } from '@souk/contracts/admin/v1/resilience';
 import type { Registration } from '@souk/discovery';
 import {
@@ -24,6 +23,7 @@ import { stuckSagas } from './admin/stuck-sagas.ts';
 import { createBus } from './bus.ts';
 import { CALLER_HEADER, createOthers, type OthersInit } from './discovery/others.ts';
 import { contractsByService, EDGE_SERVICE, OPERATOR_SERVICE } from './discovery/who-serves.ts';
+import { drivers } from './drivers.ts';
 import { createEdge } from './edge/edge.ts';
 import { shopPages } from './edge/shop-pages.ts';
 import { appErrors } from './errors.ts';
@@ -75,7 +75,9 @@ export function createMember(options: MemberOptions): Member {
   const key = settings.calls.key;
   if (key === undefined) throw appErrors.NO_CALLS_KEY();
   const smtp =
-    settings.smtp.url === undefined ? undefined : createSmtpTransport({ ...settings.smtp, url: settings.smtp.url });
+    settings.smtp.url === undefined
+      ? undefined
+      : drivers.smtp().createSmtpTransport({ ...settings.smtp, url: settings.smtp.url });
   const all: Readonly<Record<string, AnyService>> = {
     ...createServices(smtp ? { EMAIL: smtp } : {}),
     ...Object.fromEntries((options.services ?? []).map((one) => [one.name, one])),

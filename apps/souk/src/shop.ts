@@ -1,6 +1,5 @@
 import { createEmbeddedPostgres } from '@souk/adapter-embedded-postgres';
 import { createPostgresServer } from '@souk/adapter-postgres';
-import { createSmtpTransport } from '@souk/adapter-smtp';
 import { type AnyService, createHost, createHostPolicies, createHttpServer } from '@souk/host';
 import { type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
 import type { Bus } from '@souk/messaging';
@@ -9,6 +8,7 @@ import type { TelemetryHub } from '@souk/telemetry';
 import { serveAdmin } from './admin/admin.ts';
 import { stuckSagas } from './admin/stuck-sagas.ts';
 import { createBus } from './bus.ts';
+import { drivers } from './drivers.ts';
 import { createEdge } from './edge/edge.ts';
 import { originOf } from './origin.ts';
 import { embeddedProvider } from './provider.ts';
@@ -101,7 +101,9 @@ export function createShop(options: ShopOptions): Shop {
   }
 
   const smtp =
-    settings.smtp.url === undefined ? undefined : createSmtpTransport({ ...settings.smtp, url: settings.smtp.url });
+    settings.smtp.url === undefined
+      ? undefined
+      : drivers.smtp().createSmtpTransport({ ...settings.smtp, url: settings.smtp.url });
   if (smtp) lifecycle.add({ name: 'smtp', stop: async () => smtp.close() });
   const databases = createPostgresServer({
     runtime,

@@ -1,8 +1,7 @@
 import { createConsulRegistry } from '@souk/adapter-consul';
-import { createEtcdRegistry } from '@souk/adapter-etcd';
-import { createKubernetesRegistry, inCluster } from '@souk/adapter-kubernetes';
 import { createFileRegistry, type Registry } from '@souk/discovery';
 import type { Logger, Runtime } from '@souk/kernel';
+import { drivers } from '../drivers.ts';
 import { parseRegistryAddress } from './registry-address.ts';
 
 /** The client of the registry that an address names. @throws APP_REGISTRY_ADDRESS_INVALID */
@@ -12,9 +11,11 @@ export function createRegistryClient(address: string, runtime: Runtime, log: Log
     case 'consul':
       return createConsulRegistry({ url: parsed.url, runtime, log });
     case 'etcd':
-      return createEtcdRegistry({ hosts: parsed.hosts, runtime, log });
-    case 'kubernetes':
+      return drivers.etcd().createEtcdRegistry({ hosts: parsed.hosts, runtime, log });
+    case 'kubernetes': {
+      const { createKubernetesRegistry, inCluster } = drivers.kubernetes();
       return createKubernetesRegistry({ ...inCluster(), namespace: parsed.namespace, runtime, log });
+    }
     case 'file':
       return createFileRegistry({ path: parsed.path, runtime, log });
   }
