@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
 import { fileURLToPath } from 'node:url';
+import { type HeldReader, heldReader } from '../lib/held-read.ts';
 import { closedLoop, createLoadClient, type LoadClient } from '../lib/load.ts';
 import { alone, percentile, type Result } from '../lib/result.ts';
 import type { Bench } from '../main.ts';
@@ -124,28 +124,13 @@ async function fill(client: LoadClient, count: number): Promise<void> {
  * @returns milliseconds from sending each change until the last watcher had all of its answer
  */
 async function spread(url: string, client: LoadClient, watchers: number, changes: number): Promise<number[]> {
-  const { hostname, port } = new URL(url);
-  const agent = new Agent({ keepAlive: true, maxSockets: watchers });
   const path = '/v1/health/service/service-0';
-  const read = (index: number): Promise<{ readonly index: number; readonly body: string }> =>
-    new Promise((resolve, reject) => {
-      const query = index === 0 ? '' : `?index=${index}&wait=60s`;
-      const outgoing = request({ agent, hostname, port, path: path + query }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () =>
-          resolve({ index: Number(response.headers['x-consul-index']), body: Buffer.concat(chunks).toString() }),
-        );
-        response.on('error', reject);
-      });
-      outgoing.on('error', reject);
-      outgoing.end();
-    });
-
+  const readers: HeldReader[] = [];
+  for (let made = 0; made < watchers; made++) readers.push(await heldReader(url));
   const delays: number[] = [];
-  let { index } = await read(0);
+  let { index } = await (readers[0] as HeldReader).read(path);
   for (let change = 1; change <= changes; change++) {
-    const held = Array.from({ length: watchers }, () => read(index));
+    const held = readers.map((reader) => reader.read(`${path}?index=${index}&wait=60s`));
     await settled(client, watchers);
     const beganMs = performance.now();
     const [answers] = await Promise.all([
@@ -157,7 +142,7 @@ async function spread(url: string, client: LoadClient, watchers: number, changes
     if (!answers.every(({ body }) => body.includes(wanted))) throw new Error('a watcher was told something else');
     index = answers[0]?.index ?? 0;
   }
-  agent.destroy();
+  for (const reader of readers) reader.close();
   return delays;
 }
 
