@@ -43,6 +43,11 @@ export const appErrors = defineErrors('APP', {
     code: 'failed_precondition',
     text: '{policy} is not held by {whose} but by {owners}: say whose isolation shall end',
   },
+  NOT_EVERYWHERE: {
+    code: 'unavailable',
+    text: '{policy}: done in {done} processes, but not in {processes}: {why}. Do it again once they answer, or have ended',
+    retry: 'later',
+  },
   TOPOLOGY_INVALID: { code: 'invalid_argument', text: 'the topology cannot be used: {why}' },
   REGISTRY_ADDRESS_INVALID: {
     code: 'invalid_argument',

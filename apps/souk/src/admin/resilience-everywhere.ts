@@ -1,30 +1,40 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   Breaker_State,
   type ListPoliciesRequest,
+  ListPoliciesRequestSchema,
   type Policy,
   type PolicyChange,
   type PolicyDetails,
   type ResilienceAdminService,
   type SetPolicyResponseSchema,
 } from '@souk/contracts/admin/v1/resilience';
-import { type Context, isSoukError } from '@souk/kernel';
+import { type Context, fromUnknown, isSoukError } from '@souk/kernel';
+import { resilienceErrors } from '@souk/resilience';
 import type { Client, Handlers } from '@souk/rpc';
+import { appErrors } from '../errors.ts';
 import { mergedPage } from './merged-page.ts';
 
 type Admin = Client<typeof ResilienceAdminService>;
 
 const PAGE = 100;
-/** Longest wait for one process. One that does not answer is left out of lists, and makes a change fail. */
+/** The operators' door of a process. */
+export interface ProcessDoor {
+  /** `orders-1` */
+  readonly process: string;
+  readonly client: Admin;
+}
+
+/** Longest wait for one process. One that does not answer is left out of lists, and makes a change fail once it is done on the others. */
 const ASK_MS = 3000;
 
 /**
  * Policies of all processes of a split shop as one: a policy of several instances is shown as it is where it is worst off, with the counts of all,
  * and what is done to it is done on each.
  *
- * @param admins The operators' door of every process that serves now.
+ * @param doors Of every process that serves now.
  */
-export function resilienceEverywhere(admins: () => readonly Admin[]): Handlers<typeof ResilienceAdminService> {
+export function resilienceEverywhere(doors: () => readonly ProcessDoor[]): Handlers<typeof ResilienceAdminService> {
   const policiesOf = async (ctx: Context, admin: Admin, request: ListPoliciesRequest) => {
     const policies: Policy[] = [];
     let changes: readonly PolicyChange[] = [];
@@ -38,32 +48,48 @@ export function resilienceEverywhere(admins: () => readonly Admin[]): Handlers<t
     }
   };
 
-  /** Those that have the policy. @throws what the last of them said when none has it */
-  const having = async (ctx: Context, name: string): Promise<{ admin: Admin; details: PolicyDetails }[]> => {
-    const all = admins();
-    const outcomes = await Promise.allSettled(
-      all.map(async (admin) => ({ admin, details: await admin.getPolicy(ctx, { name }, { timeoutMs: ASK_MS }) })),
+  /** Names of the policies of all processes that answer. */
+  const known = async (ctx: Context): Promise<string> => {
+    const request = create(ListPoliciesRequestSchema);
+    const answers = await Promise.allSettled(doors().map(({ client }) => policiesOf(ctx, client, request)));
+    const names = answers.flatMap((one) =>
+      one.status === 'fulfilled' ? one.value.policies.map((policy) => policy.name) : [],
     );
-    const found = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    // A process that could not be asked may have it: better to say so than to say that there is none.
-    const failures = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
-    const grave = failures.find((one) => !(isSoukError(one) && one.code === 'not_found'));
-    if (found.length === 0) throw grave ?? failures[0];
-    return found;
+    return [...new Set(names)].sort().join(', ') || 'none';
   };
 
+  /** What those that have the policy answer, and which others could not. @throws RESILIENCE_UNKNOWN_POLICY, or what keeps all that have it from answering */
+  const askAll = async (ctx: Context, name: string, ask: (admin: Admin) => Promise<PolicyDetails>) => {
+    const all = doors();
+    const outcomes = await Promise.allSettled(all.map(({ client }) => ask(client)));
+    const found = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = outcomes.flatMap((one, index) =>
+      one.status === 'rejected' ? [{ process: all[index]?.process ?? '', error: one.reason as unknown }] : [],
+    );
+    // A process that could not be asked may have it: better to say so than to say that there is none.
+    const grave = failed.filter(({ error }) => !(isSoukError(error) && error.code === 'not_found'));
+    if (found.length === 0) throw grave[0]?.error ?? resilienceErrors.UNKNOWN_POLICY({ name, known: await known(ctx) });
+    return { found, grave };
+  };
+
+  /** Done wherever the policy is, also when a process is in trouble: that is when operators come. */
   const onEach = async (
     ctx: Context,
     name: string,
     act: (admin: Admin) => Promise<PolicyDetails>,
   ): Promise<PolicyDetails> => {
-    const found = await having(ctx, name);
-    return worstDetails(await Promise.all(found.map(({ admin }) => act(admin))));
+    const { found, grave } = await askAll(ctx, name, act);
+    const [first] = grave;
+    if (first === undefined) return worstDetails(found);
+    const cause = fromUnknown(first.error);
+    if (cause.code === 'failed_precondition') throw cause;
+    const processes = grave.map(({ process }) => process).join(', ');
+    throw appErrors.NOT_EVERYWHERE({ policy: name, done: found.length, processes, why: cause.message }, { cause });
   };
 
   return {
     listPolicies: async (ctx, request) => {
-      const answers = await Promise.allSettled(admins().map((admin) => policiesOf(ctx, admin, request)));
+      const answers = await Promise.allSettled(doors().map(({ client }) => policiesOf(ctx, client, request)));
       const good = answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
       const refused = answers.find((one) => one.status === 'rejected');
       if (good.length === 0 && refused !== undefined) throw refused.reason;
@@ -88,13 +114,14 @@ export function resilienceEverywhere(admins: () => readonly Admin[]): Handlers<t
       const changes = new Map(good.flatMap((one) => one.changes.map((change) => [change.pattern, change] as const)));
       return { policies: [...items], nextPageToken, changes: [...changes.values()] };
     },
-    getPolicy: async (ctx, { name }) => worstDetails((await having(ctx, name)).map(({ details }) => details)),
+    getPolicy: async (ctx, { name }) =>
+      worstDetails((await askAll(ctx, name, (admin) => admin.getPolicy(ctx, { name }, { timeoutMs: ASK_MS }))).found),
     setPolicy: async (ctx, request) => {
       // Tried everywhere first: a change that is wrong for one policy changes none, of any process.
-      const all = admins();
+      const all = doors();
       const { $typeName: _, ...wanted } = request;
       const ask = (dryRun: boolean) =>
-        Promise.all(all.map((admin) => admin.setPolicy(ctx, { ...wanted, dryRun }, { timeoutMs: ASK_MS })));
+        Promise.all(all.map(({ client }) => client.setPolicy(ctx, { ...wanted, dryRun }, { timeoutMs: ASK_MS })));
       const tried = await ask(true);
       const done = request.dryRun ? tried : await ask(false);
       const answer: MessageInitShape<typeof SetPolicyResponseSchema> = {
