@@ -1,11 +1,10 @@
 // The shop as people run it: a process of its own, on a port of its own, in a folder of its own.
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { systemRuntime } from '@souk/kernel';
 import { fillFolder } from './cluster-cache.ts';
-import { type Exit, type Running, repository, scratchFolder, startNode } from './shop-process.ts';
+import { type Exit, type Running, repository, scratchFolder, serversOf, startNode } from './shop-process.ts';
 
 export interface StartShopOptions {
   /** Data folder of a shop that ran before. @default a new one */
@@ -68,23 +67,6 @@ function settingsWith(own: readonly string[], args: readonly string[]): string[]
   return [...own.filter((setting) => !given.has(nameOf(setting))), ...args];
 }
 
-/** Processes of a split shop. */
-function childrenOf(pid: number): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((name) => {
-      try {
-        const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-        const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-        return parent === pid && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes('\0serve\0');
-      } catch {
-        // It has gone meanwhile.
-        return false;
-      }
-    })
-    .map(Number);
-}
-
 /** Starts a shop and waits until it is open. */
 export async function startShop(options: StartShopOptions = {}): Promise<ShopProcess> {
   const folder = options.folder ?? scratchFolder();
@@ -127,7 +109,7 @@ export async function startShop(options: StartShopOptions = {}): Promise<ShopPro
     kill9: async () => {
       // All at once, as when a machine loses its power: nobody may start anything again meanwhile.
       running.signal('SIGSTOP');
-      for (const pid of childrenOf(running.pid)) process.kill(pid, 'SIGKILL');
+      for (const pid of serversOf(running.pid)) process.kill(pid, 'SIGKILL');
       running.signal('SIGKILL');
       await running.exit;
     },
