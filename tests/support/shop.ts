@@ -48,7 +48,15 @@ export const soukCommand = join(repository, 'apps', 'souk', 'bin', 'souk.js');
 export const topology: 'one' | 'split' = process.env.SOUK_TEST_TOPOLOGY === 'split' ? 'split' : 'one';
 
 /** Many shops run at once, and none of them has other users. */
-const SPLIT_SETTINGS = ['--topology.registry-port=0', '--topology.dns-port=0', '--calls.drain-delay=200ms'];
+const SPLIT_SETTINGS = [
+  '--topology.plan=split',
+  '--topology.registry-port=0',
+  '--topology.dns-port=0',
+  '--calls.drain-delay=200ms',
+];
+
+/** For tests that run `souk up` themselves: as shops of tests run where a test does not say. */
+export const topologySettings: readonly string[] = topology === 'split' ? SPLIT_SETTINGS : [];
 
 /** Settings of a shop under test: quiet, on any port, with cheap passwords, since hundreds of buyers sign in. */
 const SETTINGS = [
@@ -78,7 +86,7 @@ export async function startShop(options: StartShopOptions = {}): Promise<ShopPro
   const start = async (): Promise<void> => {
     const begun = performance.now();
     const split = (given.topology ?? topology) === 'split';
-    const how = split ? ['--topology.plan=split', ...SPLIT_SETTINGS] : [];
+    const how = split ? SPLIT_SETTINGS : [];
     const count = given.instances === undefined ? [] : [`--topology.instances=${given.instances}`];
     const command = given.entry === undefined ? [soukCommand, 'up'] : [given.entry];
     running = startNode([...command, ...settingsWith([...SETTINGS, ...how, ...count], given.args ?? [])], {
