@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { create } from '@bufbuild/protobuf';
+import { create, fromJson } from '@bufbuild/protobuf';
+import { ValueSchema } from '@bufbuild/protobuf/wkt';
 import {
   Breaker_State,
   ResilienceAdminService as Contract,
@@ -96,6 +97,10 @@ test('where a process does not answer, the others do as told, and it is named', 
   });
   for (const { policies } of [one, other])
     assert.equal(policies.list().find((each) => each.name === name)?.breaker?.state, 'FORCED_OPEN');
+  const change = fromJson(ValueSchema, { timeout: 5 });
+  const setting = everywhere.setPolicy(ctx(), { pattern: 'rpc:*', change, reason: 'test', dryRun: false } as never);
+  await assert.rejects(setting, { reason: 'APP_NOT_EVERYWHERE', message: /done in 0 processes, but not in orders-2/ });
+  for (const { policies } of [one, other]) assert.deepEqual(policies.changes(), {});
   // What is only looked at is looked at where it can be.
   const seen = await everywhere.getPolicy(ctx(), { name } as never);
   assert.equal(seen.policy?.breaker?.state, Breaker_State.FORCED_OPEN);

@@ -9,7 +9,7 @@ import {
   type ResilienceAdminService,
   type SetPolicyResponseSchema,
 } from '@souk/contracts/admin/v1/resilience';
-import { type Context, fromUnknown, isSoukError } from '@souk/kernel';
+import { type Context, fromUnknown, isSoukError, type SoukError } from '@souk/kernel';
 import { resilienceErrors } from '@souk/resilience';
 import type { Client, Handlers } from '@souk/rpc';
 import { appErrors } from '../errors.ts';
@@ -62,10 +62,7 @@ export function resilienceEverywhere(doors: () => readonly ProcessDoor[]): Handl
   const askAll = async (ctx: Context, name: string, ask: (admin: Admin) => Promise<PolicyDetails>) => {
     const all = doors();
     const outcomes = await Promise.allSettled(all.map(({ client }) => ask(client)));
-    const found = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const failed = outcomes.flatMap((one, index) =>
-      one.status === 'rejected' ? [{ process: all[index]?.process ?? '', error: one.reason as unknown }] : [],
-    );
+    const { found, failed } = sort(all, outcomes);
     // A process that could not be asked may have it: better to say so than to say that there is none.
     const grave = failed.filter(({ error }) => !(isSoukError(error) && error.code === 'not_found'));
     if (found.length === 0) throw grave[0]?.error ?? resilienceErrors.UNKNOWN_POLICY({ name, known: await known(ctx) });
@@ -79,12 +76,8 @@ export function resilienceEverywhere(doors: () => readonly ProcessDoor[]): Handl
     act: (admin: Admin) => Promise<PolicyDetails>,
   ): Promise<PolicyDetails> => {
     const { found, grave } = await askAll(ctx, name, act);
-    const [first] = grave;
-    if (first === undefined) return worstDetails(found);
-    const cause = fromUnknown(first.error);
-    if (cause.code === 'failed_precondition') throw cause;
-    const processes = grave.map(({ process }) => process).join(', ');
-    throw appErrors.NOT_EVERYWHERE({ policy: name, done: found.length, processes, why: cause.message }, { cause });
+    if (grave.length > 0) throw notEverywhere(name, found.length, grave);
+    return worstDetails(found);
   };
 
   return {
@@ -120,8 +113,12 @@ export function resilienceEverywhere(doors: () => readonly ProcessDoor[]): Handl
       // Tried everywhere first: a change that is wrong for one policy changes none, of any process.
       const all = doors();
       const { $typeName: _, ...wanted } = request;
-      const ask = (dryRun: boolean) =>
-        Promise.all(all.map(({ client }) => client.setPolicy(ctx, { ...wanted, dryRun }, { timeoutMs: ASK_MS })));
+      const ask = async (dryRun: boolean) => {
+        const told = all.map(({ client }) => client.setPolicy(ctx, { ...wanted, dryRun }, { timeoutMs: ASK_MS }));
+        const { found, failed } = sort(all, await Promise.allSettled(told));
+        if (failed.length > 0) throw notEverywhere(request.pattern, dryRun ? 0 : found.length, failed);
+        return found;
+      };
       const tried = await ask(true);
       const done = request.dryRun ? tried : await ask(false);
       const answer: MessageInitShape<typeof SetPolicyResponseSchema> = {
@@ -137,6 +134,31 @@ export function resilienceEverywhere(doors: () => readonly ProcessDoor[]): Handl
     resetPolicy: (ctx, { name, reason }) =>
       onEach(ctx, name, (admin) => admin.resetPolicy(ctx, { name, reason }, { timeoutMs: ASK_MS })),
   };
+}
+
+interface Failure {
+  readonly process: string;
+  readonly error: unknown;
+}
+
+function sort<T>(doors: readonly ProcessDoor[], outcomes: readonly PromiseSettledResult<T>[]) {
+  const found = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = outcomes.flatMap((one, index): Failure[] =>
+    one.status === 'rejected' ? [{ process: doors[index]?.process ?? '', error: one.reason as unknown }] : [],
+  );
+  return { found, failed };
+}
+
+/** What no process would do. */
+const REFUSALS: readonly string[] = ['invalid_argument', 'failed_precondition', 'permission_denied'];
+
+function notEverywhere(policy: string, done: number, failed: readonly Failure[]): SoukError {
+  const causes = failed.map(({ error }) => fromUnknown(error));
+  const refusal = causes.find(({ code }) => REFUSALS.includes(code));
+  if (refusal !== undefined) return refusal;
+  const processes = failed.map(({ process }) => process).join(', ');
+  const [cause] = causes as [SoukError];
+  return appErrors.NOT_EVERYWHERE({ policy, done, processes, why: cause.message }, { cause });
 }
 
 /** What refuses calls is worse than what lets some through. */
