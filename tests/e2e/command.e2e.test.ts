@@ -3,8 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type ShopProcess, soukCommand, startShop } from '../support/shop.ts';
+import { type ShopProcess, soukCommand, startShop, topologySettings } from '../support/shop.ts';
 import { endLeftBehind, postmasterOf, scratchFolder, startNode } from '../support/shop-process.ts';
+
+const up = ['up', ...topologySettings];
 
 /** Runs `souk` to its end, in a folder of its own unless one is given. */
 async function souk(args: readonly string[], env: Record<string, string> = {}) {
@@ -30,7 +32,7 @@ let shop: ShopProcess;
 let deserted: Promise<Result>;
 before(async () => {
   deserted = closedPort().then((port) =>
-    souk(['up'], { DATABASE_URL: `postgres://ada:hush-hush@127.0.0.1:${port}/shop`, PORT: '0' }),
+    souk(up, { DATABASE_URL: `postgres://ada:hush-hush@127.0.0.1:${port}/shop`, PORT: '0' }),
   );
   shop = await startShop();
 });
@@ -39,11 +41,11 @@ after(() => shop?.kill9());
 describe('what keeps a shop from starting is said in a line:', { concurrency: 3 }, () => {
   test('its port is in use', async () => {
     const { port } = new URL(shop.url);
-    failsPlainly(await souk(['up'], { PORT: port }), new RegExp(`port ${port} is in use`));
+    failsPlainly(await souk(up, { PORT: port }), new RegExp(`port ${port} is in use`));
   });
 
   test('another shop uses its folder', async () => {
-    const running = startNode([soukCommand, 'up', '--http.port=0'], {
+    const running = startNode([soukCommand, ...up, '--http.port=0'], {
       cwd: scratchFolder(),
       env: { SOUK_DATA: shop.folder },
     });
@@ -55,19 +57,19 @@ describe('what keeps a shop from starting is said in a line:', { concurrency: 3 
   test('its folder is of a newer version', async () => {
     const folder = scratchFolder();
     writeFileSync(join(folder, 'layout.json'), '{"layout":99,"id":"0000000000000000"}');
-    failsPlainly(await souk(['up'], { SOUK_DATA: folder, PORT: '0' }), /was made by a newer souk/);
+    failsPlainly(await souk(up, { SOUK_DATA: folder, PORT: '0' }), /was made by a newer souk/);
   });
 
   test('an unknown setting', async () => {
-    failsPlainly(await souk(['up', '--http.prot=1']), /http\.port/);
+    failsPlainly(await souk([...up, '--http.prot=1']), /http\.port/);
   });
 
   test('an impossible setting', async () => {
-    failsPlainly(await souk(['up'], { PORT: 'eighty' }), /http\.port.*'eighty'/);
+    failsPlainly(await souk(up, { PORT: 'eighty' }), /http\.port.*'eighty'/);
   });
 
   test('an unknown option and an unknown command', async () => {
-    failsPlainly(await souk(['up', '--fast']), /--fast/, 2);
+    failsPlainly(await souk([...up, '--fast']), /--fast/, 2);
     failsPlainly(await souk(['down']), /no command 'down'/, 2);
   });
 });
@@ -159,7 +161,7 @@ test('products are added to a running shop, and to one that does not run', async
 test('the password of the administrator is made up, and shown once', async () => {
   const cwd = scratchFolder();
   const open = async () => {
-    const running = startNode([soukCommand, 'up', '--http.port=0', '--demo.products=0'], {
+    const running = startNode([soukCommand, ...up, '--http.port=0', '--demo.products=0'], {
       cwd,
       env: { SOUK_DATA: join(cwd, 'data') },
     });

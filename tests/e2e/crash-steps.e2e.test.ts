@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { audit } from '../support/audit.ts';
 import { doubled, insist, send, type Wish, wish } from '../support/crash-load.ts';
-import { type ShopProcess, startShop } from '../support/shop.ts';
+import { type CrashPoint, describePoint } from '../support/crash-point.ts';
+import { topology } from '../support/shop.ts';
 import { type Buyer, eventually, type ShopClient, shopClient } from '../support/shop-client.ts';
-import { repository } from '../support/shop-process.ts';
+import { type CrashingShop, startCrashingShop } from '../support/start-crashing-shop.ts';
 
-const entry = join(repository, 'tests', 'support', 'crashing-shop.ts');
 const STOCK = 1000;
 /** What a crash left of a payment is looked into sooner than in production, yet later than any call takes. */
 const SETTINGS = ['--payments.resume-after=4s', '--payments.abandon-after=5s'];
@@ -27,10 +26,22 @@ const PARTICIPANTS = [
 ];
 const RELEASE = 'souk.inventory.v1.InventoryService/ReleaseStock';
 const VOID = 'souk.payments.v1.PaymentService/VoidPayment';
-const points = ['souk.orders.v1.OrderService/PlaceOrder', ...PARTICIPANTS, RELEASE, VOID].flatMap((method) => [
-  `before:${method}`,
-  `after:${method}`,
-]);
+/** `souk.payments.v1.PaymentService/VoidPayment` is served by `payments`. */
+const serverOf = (method: string): string => /^souk\.(\w+)\./.exec(method)?.[1] ?? '';
+const STEPS = [...PARTICIPANTS, RELEASE, VOID];
+const callers = {
+  'souk.orders.v1.OrderService/PlaceOrder': 'edge',
+  ...Object.fromEntries(STEPS.map((step) => [step, 'orders'])),
+};
+/**
+ * In one process whoever calls dies with whom it calls. In a split shop one of them goes on: the caller, who gets no answer, or the one that was
+ * called, whose answer nobody hears.
+ */
+const points = Object.entries(callers).flatMap(([what, caller]): CrashPoint[] => {
+  const served = { what, at: serverOf(what), ...(what === VOID && { hold: AUTHORIZE }) };
+  const alone: CrashPoint = { ...served, when: 'after', caller };
+  return [{ ...served, when: 'before' }, { ...served, when: 'after' }, ...(topology === 'split' ? [alone] : [])];
+});
 
 /** What it takes to get to a point, and how such orders end. */
 const CARDS = { paying: 'tok_visa', declined: 'tok_declined', cancelling: 'tok_visa' };
@@ -40,47 +51,37 @@ const ENDS = {
   cancelling: 'CANCELLED CANCELLED_BY_CUSTOMER',
 };
 type Kind = keyof typeof CARDS;
-const kindOf = (point: string): Kind =>
-  point.endsWith(RELEASE) ? 'declined' : point.endsWith(VOID) ? 'cancelling' : 'paying';
+const kindOf = ({ what }: CrashPoint): Kind =>
+  what === RELEASE ? 'declined' : what === VOID ? 'cancelling' : 'paying';
 
-let shop: ShopProcess;
+let crashing: CrashingShop;
 let client: ShopClient;
 const buyers: Record<Kind, Buyer[]> = { paying: [], declined: [], cancelling: [] };
 const initialStock = new Map<string, number>();
 const wishes: Record<Kind, Wish[]> = { paying: [], declined: [], cancelling: [] };
 
-const crashAt = (point = ''): Record<string, string> =>
-  kindOf(point) === 'cancelling' ? { CRASH_AT: point, HOLD: AUTHORIZE } : { CRASH_AT: point };
-
 before(async () => {
-  shop = await startShop({ entry, args: SETTINGS, env: crashAt(points[0]) });
-  client = shopClient(shop);
+  crashing = await startCrashingShop({ args: SETTINGS });
+  client = shopClient(crashing.shop);
   for (const [kind, card] of Object.entries(CARDS))
     buyers[kind as Kind] = await Promise.all(Array.from({ length: AT_ONCE }, () => client.buyer(card)));
   initialStock.set(await client.product(STOCK), STOCK);
 });
-after(() => shop?.kill9());
-
-const hit = async (): Promise<void> => {
-  shop.signal('SIGUSR2');
-  await eventually(async () => assert.match(shop.output(), /armed/));
-};
+after(() => crashing?.shop.kill9());
 
 // Each round leaves the shop running for the next crash, which has to live with what the last ones left.
-for (const [index, point] of points.entries()) {
-  test(`kill -9 ${point.replace(':', ' ')}, and go on`, async () => {
+for (const point of points) {
+  test(`kill -9 ${describePoint(point)}, and go on`, async () => {
     const kind = kindOf(point);
     const [productId] = initialStock.keys();
     const round = buyers[kind].map((buyer) => wish(buyer, productId as string));
     wishes[kind].push(...round);
-    await hit();
+    const { death, revive } = await crashing.arm(point);
     const sent = round.map((one) => send(client, one));
     if (kind === 'cancelling')
-      await Promise.all(round.map((one, i) => sent[i]?.then(() => cancelHeld(one, shop.exit).catch(() => {}))));
-    await Promise.all([shop.exit, ...sent]);
-    assert.equal((await shop.exit).signal, 'SIGKILL');
-
-    await shop.restart({ env: crashAt(points[index + 1]) });
+      await Promise.all(round.map((one, i) => sent[i]?.then(() => cancelHeld(one, death).catch(() => {}))));
+    await Promise.all([death, ...sent]);
+    await revive();
     await insist(client, round);
     if (kind === 'cancelling') await Promise.all(round.map(cancel));
   });
@@ -91,13 +92,14 @@ async function cancel({ buyer, orderId }: Wish): Promise<void> {
   await client.ok('POST', `/api/v1/orders/${orderId}/cancel`, { token: buyer.token, body: {} });
 }
 
-/** Cancels while the money is held and the saga has not heard of it yet. Over once the shop is gone, which another one's cancellation may have seen to. */
-async function cancelHeld(one: Wish, exit: Promise<unknown>): Promise<void> {
+/** Cancels while the money is held and the saga has not heard of it yet. Over once a process is gone, which another one's cancellation may have seen to. */
+async function cancelHeld(one: Wish, death: Promise<unknown>): Promise<void> {
   const { token, id } = one.buyer;
   let isGone = false;
-  void exit.then(() => {
+  const note = () => {
     isGone = true;
-  });
+  };
+  void death.then(note, note);
   await eventually(async () => {
     if (isGone) return;
     const payment = (await client.payments(token, id)).find(({ orderId }) => orderId === one.orderId);

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { soukCommand } from '../support/shop.ts';
 import { scratchFolder, startNode } from '../support/shop-process.ts';
 
+// Its shop is one process whatever is set for tests: the demonstration reaches into it to break things.
 test('the demonstration of resilience comes out right, says so, and leaves nothing behind', async () => {
   const [cwd, temporary] = [scratchFolder(), scratchFolder()];
   const running = startNode([soukCommand, 'demo', 'resilience', '--speed', '5'], { cwd, env: { TMPDIR: temporary } });

@@ -96,7 +96,7 @@ test("while the provider is isolated orders wait, and are confirmed once it is r
   const isolated = await done('isolate', PROVIDER, '--for', '10m', '--reason', reason);
   assert.match(
     isolated,
-    /^✓ http:payment-provider is isolated for 10m: .*\n {2}isolated by operator, .* left: they asked us to wait\n/,
+    /^✓ http:payment-provider is isolated for 10m(?: on all instances)?: .*\n {2}isolated by operator, .* left: they asked us to wait\n/,
   );
   const [refusedBefore, endedBefore] = [await refusals(PROVIDER), await count(PROVIDER, 'ended_success')];
   const ids = [(await order()).id, (await order()).id];
@@ -116,7 +116,7 @@ test("while the provider is isolated orders wait, and are confirmed once it is r
   const released = await done('release', PROVIDER, '--reason', 'they are back');
   assert.match(
     released,
-    /^✓ http:payment-provider: its breaker is (CLOSED|HALF_OPEN|OPEN, and the next call tries its target)\n$/,
+    /^✓ http:payment-provider: its breaker is (CLOSED|HALF_OPEN|OPEN, and the next call tries its target)\n(?: {2}all instances hear of it .*\n)?$/,
   );
   for (const id of ids) assert.equal((await client.settled(buyer.token, id)).status, 'CONFIRMED');
   await eventually(async () => assert.equal(await stateOf(PROVIDER), 'CLOSED'));
@@ -181,7 +181,9 @@ test('a change of a pattern is in force at once, holds back what it shall, and i
   assert.match(await done('set', pattern, 'null', '--reason', 'they no longer do', '--yes'), /✓ taken back/);
   assert.deepEqual((await show(PROVIDER)).effective, before);
   assert.equal((await client.settled(buyer.token, id)).status, 'CONFIRMED');
-  assert.partialDeepStrictEqual(audited('set'), [
+  // Each process of a split shop notes it, those too that have nothing that fits.
+  const changes = audited('set').filter(({ changed }) => changed !== 0);
+  assert.partialDeepStrictEqual(changes, [
     { policy: pattern, actor: 'operator', why: 'they bill by the call', changed: 1 },
     { policy: pattern, change: 'null', why: 'they no longer do' },
   ]);

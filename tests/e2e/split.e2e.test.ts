@@ -6,7 +6,7 @@ import { audit } from '../support/audit.ts';
 import { doubled, insist, send, type Wish, wish } from '../support/crash-load.ts';
 import { NONSENSE, say } from '../support/nonsense.ts';
 import { type ShopProcess, startShop } from '../support/shop.ts';
-import { type Buyer, type ShopClient, shopClient } from '../support/shop-client.ts';
+import { type Buyer, eventually, type ShopClient, shopClient } from '../support/shop-client.ts';
 import { type SplitShop, splitShop } from '../support/split-shop.ts';
 
 const SERVICES = ['users', 'catalog', 'inventory', 'orders', 'payments', 'shipping', 'loyalty', 'notifications'];
@@ -37,6 +37,35 @@ after(() => shop?.kill9());
 test('every service has a process of its own, and of orders there are two', async () => {
   const names = (await split.processes()).map((one) => one.process);
   assert.deepEqual(names.toSorted(), [...ALL.map((name) => `${name}-1`), 'orders-2'].toSorted());
+});
+
+test('operators see the policies of every process, and an order of theirs holds in both processes of a service', async () => {
+  const token = await client.adminToken();
+  const policies = '/api/v1/admin/resilience/policies';
+  const path = `${policies}/rpc%3Apayments.AuthorizePayment`;
+  const tell = (what: string, body: object) =>
+    client.ok<Details>('POST', `${path}/${what}`, { token, body: { reason: 'to see', ...body } });
+  interface Details {
+    readonly policy: { readonly breaker: { readonly state: string } };
+    readonly acknowledged: readonly string[];
+  }
+
+  // Of the edge, of a service, and of the process that is asked.
+  const unknown = await client.call<{ detail: string }>('GET', `${policies}/rpc%3Anobody.Nothing`, { token });
+  assert.equal(unknown.status, 404, JSON.stringify(unknown.body));
+  for (const name of ['rpc:orders.GetOrder', 'http:payment-provider', 'server'])
+    assert.match(unknown.body.detail, new RegExp(` ${name}\\b`));
+
+  assert.equal((await tell('isolate', { ttl: '10m' })).policy.breaker.state, 'FORCED_OPEN');
+  await eventually(async () => {
+    const { acknowledged } = await client.ok<Details>('GET', path, { token });
+    assert.equal(acknowledged.length, 2);
+  });
+  await tell('release', {});
+  const [buyer] = buyers as [Buyer];
+  const { id } = await client.placeOrder(buyer, [{ productId, quantity: 1 }]);
+  wishes.push({ ...wish(buyer, productId), orderId: id });
+  assert.equal((await client.settled(buyer.token, id)).status, 'CONFIRMED');
 });
 
 interface Event {

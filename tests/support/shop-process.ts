@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -126,6 +126,24 @@ export function postmasterOf(folder: string): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Processes of a split shop that one process has started. @param role Only those that begin with it: `orders` */
+export function serversOf(pid: number, role = ''): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+        const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+        const serves = `\0serve\0${role === '' ? '' : `${role}\0`}`;
+        return parent === pid && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(serves);
+      } catch {
+        // It has gone meanwhile.
+        return false;
+      }
+    })
+    .map(Number);
 }
 
 function makeBase(): string {

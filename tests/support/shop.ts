@@ -1,11 +1,10 @@
 // The shop as people run it: a process of its own, on a port of its own, in a folder of its own.
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { systemRuntime } from '@souk/kernel';
 import { fillFolder } from './cluster-cache.ts';
-import { type Exit, type Running, repository, scratchFolder, startNode } from './shop-process.ts';
+import { type Exit, type Running, repository, scratchFolder, serversOf, startNode } from './shop-process.ts';
 
 export interface StartShopOptions {
   /** Data folder of a shop that ran before. @default a new one */
@@ -49,7 +48,15 @@ export const soukCommand = join(repository, 'apps', 'souk', 'bin', 'souk.js');
 export const topology: 'one' | 'split' = process.env.SOUK_TEST_TOPOLOGY === 'split' ? 'split' : 'one';
 
 /** Many shops run at once, and none of them has other users. */
-const SPLIT_SETTINGS = ['--topology.registry-port=0', '--topology.dns-port=0', '--calls.drain-delay=200ms'];
+const SPLIT_SETTINGS = [
+  '--topology.plan=split',
+  '--topology.registry-port=0',
+  '--topology.dns-port=0',
+  '--calls.drain-delay=200ms',
+];
+
+/** For tests that run `souk up` themselves: as shops of tests run where a test does not say. */
+export const topologySettings: readonly string[] = topology === 'split' ? SPLIT_SETTINGS : [];
 
 /** Settings of a shop under test: quiet, on any port, with cheap passwords, since hundreds of buyers sign in. */
 const SETTINGS = [
@@ -68,23 +75,6 @@ function settingsWith(own: readonly string[], args: readonly string[]): string[]
   return [...own.filter((setting) => !given.has(nameOf(setting))), ...args];
 }
 
-/** Processes of a split shop. */
-function childrenOf(pid: number): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((name) => {
-      try {
-        const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-        const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-        return parent === pid && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes('\0serve\0');
-      } catch {
-        // It has gone meanwhile.
-        return false;
-      }
-    })
-    .map(Number);
-}
-
 /** Starts a shop and waits until it is open. */
 export async function startShop(options: StartShopOptions = {}): Promise<ShopProcess> {
   const folder = options.folder ?? scratchFolder();
@@ -96,7 +86,7 @@ export async function startShop(options: StartShopOptions = {}): Promise<ShopPro
   const start = async (): Promise<void> => {
     const begun = performance.now();
     const split = (given.topology ?? topology) === 'split';
-    const how = split ? ['--topology.plan=split', ...SPLIT_SETTINGS] : [];
+    const how = split ? SPLIT_SETTINGS : [];
     const count = given.instances === undefined ? [] : [`--topology.instances=${given.instances}`];
     const command = given.entry === undefined ? [soukCommand, 'up'] : [given.entry];
     running = startNode([...command, ...settingsWith([...SETTINGS, ...how, ...count], given.args ?? [])], {
@@ -127,7 +117,7 @@ export async function startShop(options: StartShopOptions = {}): Promise<ShopPro
     kill9: async () => {
       // All at once, as when a machine loses its power: nobody may start anything again meanwhile.
       running.signal('SIGSTOP');
-      for (const pid of childrenOf(running.pid)) process.kill(pid, 'SIGKILL');
+      for (const pid of serversOf(running.pid)) process.kill(pid, 'SIGKILL');
       running.signal('SIGKILL');
       await running.exit;
     },

@@ -18,8 +18,8 @@ export interface SplitShop {
   processes(): Promise<readonly ProcessLine[]>;
   /** Replaces the processes of a service; resolves when that is done. @returns what was said about it */
   restart(service: string): Promise<readonly string[]>;
-  /** Waits until every process serves, a killed one as another. @param gone Its process id. */
-  allReady(gone?: number): Promise<void>;
+  /** Waits until every process serves, a killed one as another. @param gone Its process id. @param timeoutMs @default 30000 */
+  allReady(gone?: number, timeoutMs?: number): Promise<void>;
 }
 
 /** A machine at its limit takes long to start a process. */
@@ -41,8 +41,8 @@ export function splitShop({ folder }: Pick<ShopProcess, 'folder'>): SplitShop {
       if (failed !== undefined || said.at(-1)?.done !== true) throw new Error(`${service}: ${lines.join(' ')}`);
       return said.flatMap(({ step }) => step ?? []);
     },
-    allReady: async (gone) => {
-      for (const untilMs = performance.now() + PATIENCE_MS; ; await sleep(50)) {
+    allReady: async (gone, timeoutMs = PATIENCE_MS) => {
+      for (const untilMs = performance.now() + timeoutMs; ; await sleep(50)) {
         const all = await processes();
         if (all.every(({ state, pid }) => state === 'ready' && pid !== gone)) return;
         if (performance.now() > untilMs) throw new Error(`not all processes serve: ${JSON.stringify(all)}`);

@@ -43,14 +43,19 @@ export const appErrors = defineErrors('APP', {
     code: 'failed_precondition',
     text: '{policy} is not held by {whose} but by {owners}: say whose isolation shall end',
   },
+  NOT_EVERYWHERE: {
+    code: 'unavailable',
+    text: '{policy}: done in {done} processes, but not in {processes}: {why}. Do it again once they answer, or have ended',
+    retry: 'later',
+  },
   TOPOLOGY_INVALID: { code: 'invalid_argument', text: 'the topology cannot be used: {why}' },
   REGISTRY_ADDRESS_INVALID: {
     code: 'invalid_argument',
     text: "'{address}' is no address of a registry: http://host:8500, etcd://host:2379, kubernetes://namespace or file:/path.json",
   },
-  PORT_TAKEN: {
+  PORT_UNUSABLE: {
     code: 'unavailable',
-    text: 'port {port} cannot be listened on ({why}): stop what listens there, or choose another with PORT or --http.port',
+    text: 'port {port} of {host} cannot be listened on ({why}): choose others with --http.host and --http.port',
   },
   RESTART_UNDER_WAY: {
     code: 'failed_precondition',

@@ -15,13 +15,21 @@ import {
 } from '@souk/host';
 import { type Caller, type Context, createLifecycle, type Runtime, rootContext } from '@souk/kernel';
 import { type Bus, createInProcessBus } from '@souk/messaging';
-import { createChannelServer, createHttpHandler, createRouter, type Interceptor, parseMethodLimits } from '@souk/rpc';
+import {
+  connectHandler,
+  createChannelServer,
+  createHttpHandler,
+  createRouter,
+  type HttpProtocol,
+  type Interceptor,
+  parseMethodLimits,
+} from '@souk/rpc';
 import { createCallerTokens } from '@souk/security';
 import type { TelemetryHub } from '@souk/telemetry';
 import { serveAdmin, servePolicies } from './admin/admin.ts';
 import { stuckSagas } from './admin/stuck-sagas.ts';
 import { createBus } from './bus.ts';
-import { CALLER_HEADER, createOthers, type OthersInit } from './discovery/others.ts';
+import { ALONE_HEADER, CALLER_HEADER, createOthers, type OthersInit } from './discovery/others.ts';
 import { contractsByService, EDGE_SERVICE, OPERATOR_SERVICE } from './discovery/who-serves.ts';
 import { drivers } from './drivers.ts';
 import { createEdge } from './edge/edge.ts';
@@ -151,11 +159,16 @@ export function createMember(options: MemberOptions): Member {
   // What the edge passes on is for requests from outside; the other processes find only its policies here.
   const router = roles.edge ? createRouter({ runtime, telemetry: own }) : host.router;
   const adminTelemetry = telemetry.forService('admin');
+  const ownPolicies = createRouter({ runtime, telemetry: own });
+  const ownDoor = connectHandler(ownPolicies);
+  const alone: HttpProtocol = (verb, path, headers) =>
+    headers?.[ALONE_HEADER] === undefined ? undefined : ownDoor(verb, path, headers);
+  servePolicies(ownPolicies, host, runtime, adminTelemetry);
   if (roles.operator) {
     const everywhere = () => others.clientsOfAll(ResilienceAdminService, OPERATOR_SERVICE);
     const admin = serveAdmin({ host, runtime, telemetry: adminTelemetry, everywhere });
     lifecycle.add({ name: 'jobs of operators', stop: () => admin.stop() });
-  } else servePolicies(router, host, runtime, adminTelemetry);
+  }
 
   const outside = roles.edge
     ? createHttpServer({
@@ -193,7 +206,7 @@ export function createMember(options: MemberOptions): Member {
     start: async () => {
       const door = { router, policies: host.policies, runtime, telemetry: own, authenticate };
       inside.serve(
-        createHttpHandler({ ...door, framings: [grpcHandler({ router })], protocols: [pages] }),
+        createHttpHandler({ ...door, framings: [alone, grpcHandler({ router })], protocols: [pages] }),
         createChannelServer(door),
       );
     },

@@ -5,14 +5,14 @@ import { ResilienceAdminService } from '@souk/contracts/admin/v1/resilience';
 import { SagaAdminService } from '@souk/contracts/admin/v1/sagas';
 import type { Host } from '@souk/host';
 import type { Runtime } from '@souk/kernel';
-import type { Client, Router } from '@souk/rpc';
+import type { Router } from '@souk/rpc';
 import type { Telemetry } from '@souk/telemetry';
 import { deadLetterHandlers } from './dead-letters.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { createJobs } from './jobs.ts';
 import { projectionHandlers } from './projections.ts';
 import { resilienceHandlers } from './resilience.ts';
-import { resilienceEverywhere } from './resilience-everywhere.ts';
+import { type ProcessDoor, resilienceEverywhere } from './resilience-everywhere.ts';
 import { sagaHandlers } from './sagas.ts';
 
 /** The operators' door: what they see of all services of this process, and what they can do to it. */
@@ -27,7 +27,7 @@ export function serveAdmin(init: {
   readonly runtime: Runtime;
   readonly telemetry: Telemetry;
   /** The doors to the policies of all processes. @default this one is the only one */
-  readonly everywhere?: () => readonly Client<typeof ResilienceAdminService>[];
+  readonly everywhere?: () => readonly ProcessDoor[];
 }): Admin {
   const { host, runtime, telemetry } = init;
   const jobs = createJobs({ runtime, log: telemetry.log });

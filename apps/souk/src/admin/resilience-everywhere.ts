@@ -1,30 +1,40 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   Breaker_State,
   type ListPoliciesRequest,
+  ListPoliciesRequestSchema,
   type Policy,
   type PolicyChange,
   type PolicyDetails,
   type ResilienceAdminService,
   type SetPolicyResponseSchema,
 } from '@souk/contracts/admin/v1/resilience';
-import { type Context, isSoukError } from '@souk/kernel';
+import { type Context, fromUnknown, isSoukError, type SoukError } from '@souk/kernel';
+import { resilienceErrors } from '@souk/resilience';
 import type { Client, Handlers } from '@souk/rpc';
+import { appErrors } from '../errors.ts';
 import { mergedPage } from './merged-page.ts';
 
 type Admin = Client<typeof ResilienceAdminService>;
 
 const PAGE = 100;
-/** Longest wait for one process. One that does not answer is left out of lists, and makes a change fail. */
+/** The operators' door of a process. */
+export interface ProcessDoor {
+  /** `orders-1` */
+  readonly process: string;
+  readonly client: Admin;
+}
+
+/** Longest wait for one process. One that does not answer is left out of lists, and makes a change fail once it is done on the others. */
 const ASK_MS = 3000;
 
 /**
  * Policies of all processes of a split shop as one: a policy of several instances is shown as it is where it is worst off, with the counts of all,
  * and what is done to it is done on each.
  *
- * @param admins The operators' door of every process that serves now.
+ * @param doors Of every process that serves now.
  */
-export function resilienceEverywhere(admins: () => readonly Admin[]): Handlers<typeof ResilienceAdminService> {
+export function resilienceEverywhere(doors: () => readonly ProcessDoor[]): Handlers<typeof ResilienceAdminService> {
   const policiesOf = async (ctx: Context, admin: Admin, request: ListPoliciesRequest) => {
     const policies: Policy[] = [];
     let changes: readonly PolicyChange[] = [];
@@ -38,32 +48,41 @@ export function resilienceEverywhere(admins: () => readonly Admin[]): Handlers<t
     }
   };
 
-  /** Those that have the policy. @throws what the last of them said when none has it */
-  const having = async (ctx: Context, name: string): Promise<{ admin: Admin; details: PolicyDetails }[]> => {
-    const all = admins();
-    const outcomes = await Promise.allSettled(
-      all.map(async (admin) => ({ admin, details: await admin.getPolicy(ctx, { name }, { timeoutMs: ASK_MS }) })),
+  /** Names of the policies of all processes that answer. */
+  const known = async (ctx: Context): Promise<string> => {
+    const request = create(ListPoliciesRequestSchema);
+    const answers = await Promise.allSettled(doors().map(({ client }) => policiesOf(ctx, client, request)));
+    const names = answers.flatMap((one) =>
+      one.status === 'fulfilled' ? one.value.policies.map((policy) => policy.name) : [],
     );
-    const found = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    // A process that could not be asked may have it: better to say so than to say that there is none.
-    const failures = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
-    const grave = failures.find((one) => !(isSoukError(one) && one.code === 'not_found'));
-    if (found.length === 0) throw grave ?? failures[0];
-    return found;
+    return [...new Set(names)].sort().join(', ') || 'none';
   };
 
+  /** What those that have the policy answer, and which others could not. @throws RESILIENCE_UNKNOWN_POLICY, or what keeps all that have it from answering */
+  const askAll = async (ctx: Context, name: string, ask: (admin: Admin) => Promise<PolicyDetails>) => {
+    const all = doors();
+    const outcomes = await Promise.allSettled(all.map(({ client }) => ask(client)));
+    const { found, failed } = sort(all, outcomes);
+    // A process that could not be asked may have it: better to say so than to say that there is none.
+    const grave = failed.filter(({ error }) => !(isSoukError(error) && error.code === 'not_found'));
+    if (found.length === 0) throw grave[0]?.error ?? resilienceErrors.UNKNOWN_POLICY({ name, known: await known(ctx) });
+    return { found, grave };
+  };
+
+  /** Done wherever the policy is, also when a process is in trouble: that is when operators come. */
   const onEach = async (
     ctx: Context,
     name: string,
     act: (admin: Admin) => Promise<PolicyDetails>,
   ): Promise<PolicyDetails> => {
-    const found = await having(ctx, name);
-    return worstDetails(await Promise.all(found.map(({ admin }) => act(admin))));
+    const { found, grave } = await askAll(ctx, name, act);
+    if (grave.length > 0) throw notEverywhere(name, found.length, grave);
+    return worstDetails(found);
   };
 
   return {
     listPolicies: async (ctx, request) => {
-      const answers = await Promise.allSettled(admins().map((admin) => policiesOf(ctx, admin, request)));
+      const answers = await Promise.allSettled(doors().map(({ client }) => policiesOf(ctx, client, request)));
       const good = answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
       const refused = answers.find((one) => one.status === 'rejected');
       if (good.length === 0 && refused !== undefined) throw refused.reason;
@@ -88,13 +107,18 @@ export function resilienceEverywhere(admins: () => readonly Admin[]): Handlers<t
       const changes = new Map(good.flatMap((one) => one.changes.map((change) => [change.pattern, change] as const)));
       return { policies: [...items], nextPageToken, changes: [...changes.values()] };
     },
-    getPolicy: async (ctx, { name }) => worstDetails((await having(ctx, name)).map(({ details }) => details)),
+    getPolicy: async (ctx, { name }) =>
+      worstDetails((await askAll(ctx, name, (admin) => admin.getPolicy(ctx, { name }, { timeoutMs: ASK_MS }))).found),
     setPolicy: async (ctx, request) => {
       // Tried everywhere first: a change that is wrong for one policy changes none, of any process.
-      const all = admins();
+      const all = doors();
       const { $typeName: _, ...wanted } = request;
-      const ask = (dryRun: boolean) =>
-        Promise.all(all.map((admin) => admin.setPolicy(ctx, { ...wanted, dryRun }, { timeoutMs: ASK_MS })));
+      const ask = async (dryRun: boolean) => {
+        const told = all.map(({ client }) => client.setPolicy(ctx, { ...wanted, dryRun }, { timeoutMs: ASK_MS }));
+        const { found, failed } = sort(all, await Promise.allSettled(told));
+        if (failed.length > 0) throw notEverywhere(request.pattern, dryRun ? 0 : found.length, failed);
+        return found;
+      };
       const tried = await ask(true);
       const done = request.dryRun ? tried : await ask(false);
       const answer: MessageInitShape<typeof SetPolicyResponseSchema> = {
@@ -110,6 +134,31 @@ export function resilienceEverywhere(admins: () => readonly Admin[]): Handlers<t
     resetPolicy: (ctx, { name, reason }) =>
       onEach(ctx, name, (admin) => admin.resetPolicy(ctx, { name, reason }, { timeoutMs: ASK_MS })),
   };
+}
+
+interface Failure {
+  readonly process: string;
+  readonly error: unknown;
+}
+
+function sort<T>(doors: readonly ProcessDoor[], outcomes: readonly PromiseSettledResult<T>[]) {
+  const found = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = outcomes.flatMap((one, index): Failure[] =>
+    one.status === 'rejected' ? [{ process: doors[index]?.process ?? '', error: one.reason as unknown }] : [],
+  );
+  return { found, failed };
+}
+
+/** What no process would do. */
+const REFUSALS: readonly string[] = ['invalid_argument', 'failed_precondition', 'permission_denied'];
+
+function notEverywhere(policy: string, done: number, failed: readonly Failure[]): SoukError {
+  const causes = failed.map(({ error }) => fromUnknown(error));
+  const refusal = causes.find(({ code }) => REFUSALS.includes(code));
+  if (refusal !== undefined) return refusal;
+  const processes = failed.map(({ process }) => process).join(', ');
+  const [cause] = causes as [SoukError];
+  return appErrors.NOT_EVERYWHERE({ policy, done, processes, why: cause.message }, { cause });
 }
 
 /** What refuses calls is worse than what lets some through. */

@@ -15,6 +15,7 @@ import { type Logger, rootContext, type VirtualRuntime, virtualRuntime } from '@
 import {
   type AdviceChannel,
   type BreakerSharing,
+  type CommandStore,
   createBreakerSharing,
   createPolicyRegistry,
   type PolicyRegistry,
@@ -31,8 +32,8 @@ interface World {
   readonly handlers: ReturnType<typeof resilienceHandlers>;
 }
 
-function world(channel?: AdviceChannel, runtime = virtualRuntime(), instance = 'one'): World {
-  const sharing = channel && createBreakerSharing({ instance, channel, runtime });
+function world(channel?: AdviceChannel, runtime = virtualRuntime(), instance = 'one', commands?: CommandStore): World {
+  const sharing = channel && createBreakerSharing({ instance, channel, runtime, ...(commands && { commands }) });
   const policies = createPolicyRegistry({
     runtime,
     rules: { kinds: KINDS },
@@ -256,4 +257,44 @@ test('where breakers are shared an isolation and its end go to all instances, un
   assert.deepEqual([await calls(one), await calls(other)], [true, true]);
   await one.sharing?.stop();
   await other.sharing?.stop();
+});
+
+/** Where the orders of all instances are kept, a version each. */
+function inMemoryCommands(): CommandStore & { readonly versions: number[] } {
+  const kept = new Map<string, Parameters<CommandStore['save']>[0]>();
+  const versions: number[] = [];
+  return {
+    versions,
+    load: async () => [...kept.values()],
+    save: async (command, expected) => {
+      if ((kept.get(command.key)?.version ?? 0) !== expected) return false;
+      kept.set(command.key, command);
+      versions.push(command.version);
+      return true;
+    },
+  };
+}
+
+test('instances that are told the same at the same moment give one order, and none of them complains', async () => {
+  const [channel, commands, runtime] = [inMemoryChannel(), inMemoryCommands(), virtualRuntime()];
+  const both = [world(channel, runtime, 'one', commands), world(channel, runtime, 'other', commands)];
+  for (const { sharing } of both) await sharing?.start();
+  await runtime.advance(5000);
+  const tell = async (act: (one: World) => unknown) => {
+    const told = Promise.all(both.map(act));
+    await runtime.advance(5000);
+    await told;
+  };
+
+  await tell((one) => isolate(one));
+  assert.deepEqual([commands.versions, await Promise.all(both.map(calls))], [[1], [false, false]]);
+  await tell((one) => release(one));
+  assert.deepEqual(
+    [commands.versions, await Promise.all(both.map(calls))],
+    [
+      [1, 2],
+      [true, true],
+    ],
+  );
+  for (const { sharing } of both) await sharing?.stop();
 });

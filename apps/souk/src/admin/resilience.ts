@@ -1,7 +1,7 @@
 import { type MessageInitShape, toJson } from '@bufbuild/protobuf';
 import { type Value, ValueSchema } from '@bufbuild/protobuf/wkt';
 import type { PolicyDetailsSchema, ResilienceAdminService } from '@souk/contracts/admin/v1/resilience';
-import type { Context, Runtime } from '@souk/kernel';
+import { type Context, hasReason, type Runtime } from '@souk/kernel';
 import { type BreakerSharing, fits, type PolicyChange, type PolicyRegistry, type PolicyView } from '@souk/resilience';
 import type { Handlers } from '@souk/rpc';
 import { actorOf } from '@souk/service';
@@ -14,6 +14,9 @@ import { durationMs } from './services.ts';
 const PAGE = 100;
 /** How long instances that were away may come back and hear that an isolation is over. */
 const RELEASE_MS = 24 * 3_600_000;
+const ORDER_ATTEMPTS = 5;
+/** Within that time instances hear of each other's orders, when nothing is wrong. */
+const HEARD_MS = 100;
 
 type Details = MessageInitShape<typeof PolicyDetailsSchema>;
 
@@ -22,10 +25,10 @@ export function resilienceHandlers(init: {
   readonly policies: PolicyRegistry;
   /** Undefined where breakers are not shared. */
   readonly sharing: BreakerSharing | undefined;
-  readonly runtime: Pick<Runtime, 'clock'>;
+  readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
 }): Handlers<typeof ResilienceAdminService> {
   const { policies, sharing, runtime } = init;
-  const { clock } = runtime;
+  const { clock, timers } = runtime;
   const notes = new Map<string, ChangeNote>();
 
   const changes = (fit: (pattern: string) => boolean = () => true) =>
@@ -53,14 +56,37 @@ export function resilienceHandlers(init: {
     };
   };
 
-  const order = (name: string, action: 'isolate' | 'release', owner: string, reason: string, ttlMs: number) =>
-    sharing?.command({ key: name, action, owner, reason, ttlMs }, sharing.view(name).command?.version ?? 0);
+  /** Where each instance is told, all are told the same at the same moment: one of them gives the order, the others find it given. */
+  const order = async (
+    board: BreakerSharing,
+    name: string,
+    action: 'isolate' | 'release',
+    by: { readonly owner: string; readonly reason: string; readonly ttlMs: number },
+  ): Promise<void> => {
+    for (let attempt = 1; ; attempt++) {
+      const before = board.view(name).command?.version ?? 0;
+      try {
+        await board.command({ key: name, action, ...by }, before);
+        return;
+      } catch (error) {
+        if (attempt === ORDER_ATTEMPTS || !hasReason(error, 'RESILIENCE_BAD_OPTION')) throw error;
+        await timers.sleep(HEARD_MS);
+        const { command } = board.view(name);
+        if ((command?.version ?? 0) > before && command?.action === action && command.owner === by.owner) return;
+      }
+    }
+  };
 
   /** The order that holds for all instances now. */
   const orderOf = (name: string) => {
     const command = sharing === undefined || !isShared(name) ? undefined : sharing.view(name).command;
     const holds = command !== undefined && command.action !== 'release' && clock.monotonicMs() < command.untilMs;
     return holds ? command : undefined;
+  };
+
+  const releaseAll = async (ctx: Context, name: string, reason: string): Promise<void> => {
+    if (sharing !== undefined)
+      await order(sharing, name, 'release', { owner: actorOf(ctx), reason, ttlMs: RELEASE_MS });
   };
 
   return {
@@ -101,7 +127,7 @@ export function resilienceHandlers(init: {
       const ttlMs = durationMs(ttl) ?? 0;
       const owner = actorOf(ctx);
       const everywhere = !hereOnly && policies.find(name).breaker !== undefined && isShared(name);
-      if (everywhere) await order(name, 'isolate', owner, reason, ttlMs);
+      if (everywhere && sharing !== undefined) await order(sharing, name, 'isolate', { owner, reason, ttlMs });
       else policies.isolate(name, { owner, reason, ttlMs });
       audit(ctx, 'isolate', name, reason, { ttl, everywhere });
       return details(name);
@@ -116,7 +142,7 @@ export function resilienceHandlers(init: {
       if (held.length > 0 && !held.includes(whose)) {
         throw appErrors.HELD_BY_OTHERS({ policy: name, whose, owners: [...new Set(held)].join(', ') });
       }
-      if (everywhere?.owner === whose) await order(name, 'release', actorOf(ctx), reason, RELEASE_MS);
+      if (everywhere?.owner === whose) await releaseAll(ctx, name, reason);
       policies.release(name, whose);
       audit(ctx, 'release', name, reason, { owner: whose });
       return details(name);
@@ -124,7 +150,7 @@ export function resilienceHandlers(init: {
 
     resetPolicy: async (ctx, { name, reason }) => {
       policies.find(name);
-      if (orderOf(name) !== undefined) await order(name, 'release', actorOf(ctx), reason, RELEASE_MS);
+      if (orderOf(name) !== undefined) await releaseAll(ctx, name, reason);
       policies.reset(name);
       audit(ctx, 'reset', name, reason, {});
       return details(name);

@@ -53,9 +53,18 @@ export interface Others {
   /** By full protobuf name; undefined for what no service of the shop serves. */
   transportTo(typeName: string): Transport | undefined;
   client<TService extends DescService>(service: TService, callerService: string): Client<TService>;
-  /** A client of each process that serves now, whatever it serves: for contracts that all of them have. */
-  clientsOfAll<TService extends DescService>(service: TService, callerService: string): readonly Client<TService>[];
+  /** A client of each process that serves now, whatever it serves: for contracts that all of them have. Each answers for itself alone. */
+  clientsOfAll<TService extends DescService>(
+    service: TService,
+    callerService: string,
+  ): readonly ProcessClient<TService>[];
   close(): Promise<void>;
+}
+
+export interface ProcessClient<TService extends DescService> {
+  /** `orders-1` */
+  readonly process: string;
+  readonly client: Client<TService>;
 }
 
 interface Way {
@@ -65,6 +74,9 @@ interface Way {
 
 /** Carries who calls from process to process. Named here and where it is read. */
 export const CALLER_HEADER = 'x-souk-caller';
+
+/** Marks a call to one process, not to all that it speaks for: a process of operators answers for every process otherwise, itself among them. */
+export const ALONE_HEADER = 'x-souk-alone';
 
 /** Under these names all processes are registered. */
 const PROCESSES: readonly string[] = [...contractsByService().keys(), EDGE_SERVICE];
@@ -88,6 +100,8 @@ export function createOthers(init: OthersInit): Others {
     channels: settings.calls.channels === 'on',
     connectionsPerInstance: settings.calls.connections,
   });
+  /** A header says that a process is to answer for itself; on a channel nobody would look at it before the call is handed on. */
+  const overHttp = createHttpTransport({ runtime, headers, channels: false });
   /** Single calls take the short way, streams share a connection of HTTP/2, which is made for the first of them. */
   const connect = (one: Instance): InstanceTransport => {
     const single = http.to(one);
@@ -183,10 +197,13 @@ export function createOthers(init: OthersInit): Others {
         let found = direct.get(name);
         if (found?.incarnation !== one.incarnation) {
           void found?.transport.close();
-          found = { transport: http.to(one), incarnation: one.incarnation };
+          found = { transport: alone(overHttp.to(one)), incarnation: one.incarnation };
           direct.set(name, found);
         }
-        return createClient(service, found.transport, { runtime, telemetry, callerService });
+        return {
+          process: name,
+          client: createClient(service, found.transport, { runtime, telemetry, callerService }),
+        };
       });
     },
     close: async () => {
@@ -201,3 +218,8 @@ export function createOthers(init: OthersInit): Others {
 
 /** While processes start, or the only one of its kind is started again, callers wait rather than fail. Milliseconds. */
 const WAIT_FOR_INSTANCE_MS = 3000;
+
+const alone = (transport: InstanceTransport): InstanceTransport => ({
+  send: (request) => transport.send({ ...request, headers: { ...request.headers, [ALONE_HEADER]: 'true' } }),
+  close: () => transport.close(),
+});

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { hostErrors } from '@souk/host';
 import { fromUnknown, type Logger } from '@souk/kernel';
 import { appErrors } from '../errors.ts';
 import type { ManagedProcess } from './managed-process.ts';
@@ -35,17 +36,17 @@ export class Acceptor {
     });
   }
 
-  /** @throws APP_PORT_TAKEN */
+  /** @throws HOST_PORT_IN_USE, HOST_PORT_DENIED, APP_PORT_UNUSABLE */
   async listen(): Promise<number> {
     const { host, port } = this.#init;
     this.#server.listen({ host, port, backlog: 1024 });
     try {
       await once(this.#server, 'listening');
     } catch (cause) {
-      throw appErrors.PORT_TAKEN(
-        { port, why: (cause as NodeJS.ErrnoException).code ?? 'it cannot be used' },
-        { cause },
-      );
+      const { code = 'for no reason given' } = cause as NodeJS.ErrnoException;
+      if (code === 'EADDRINUSE') throw hostErrors.PORT_IN_USE({ port }, { cause });
+      if (code === 'EACCES') throw hostErrors.PORT_DENIED({ port }, { cause });
+      throw appErrors.PORT_UNUSABLE({ host, port, why: code }, { cause });
     }
     return (this.#server.address() as AddressInfo).port;
   }
