@@ -233,6 +233,12 @@ test('a server that hangs up on who asks for a channel is called over HTTP', asy
   assert.equal((await client.echo.change(client.ctx, { number: 4 })).number, 4);
 });
 
+test('a server that takes connections and says nothing has not seen the call', async () => {
+  await using server = await serveBytes(() => {});
+  await using client = connectTo(server.target);
+  assert.equal(await reasonOf(client.echo.change(client.ctx, {}, { timeoutMs: 20_000 })), 'RPC_NOT_SENT');
+});
+
 test('large messages have a connection of their own', async () => {
   await using server = await serveChannels();
   await using client = connectTo(server.target);

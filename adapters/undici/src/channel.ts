@@ -156,7 +156,9 @@ export class Channel implements Carrier, FrameListener, WheelEntry {
         onResponseError: (_controller, cause) => {
           end();
           counts?.connects.add(1, FAILED);
-          if (isConnected) this.#refused(status);
+          // A server that says nothing at all would say no more to what is sent over HTTP.
+          const isSilent = (cause as { code?: unknown }).code === 'UND_ERR_HEADERS_TIMEOUT';
+          if (isConnected && !isSilent) this.#refused(status);
           else this.#lose(cause);
         },
       },
