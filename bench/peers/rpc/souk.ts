@@ -28,7 +28,6 @@ if (order.role === 'client') {
   const picked = { instance, done: () => {} };
   const picker: Picker = { update: () => {}, pick: () => picked, close: () => {} };
   const http = createHttpTransport({
-    channels: process.env.NOCHAN === undefined,
     ...{ runtime, telemetry },
     ...(order.tls && { tls: order.tls }),
   });
