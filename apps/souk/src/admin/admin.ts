@@ -12,7 +12,7 @@ import { jobHandlers } from './job-handlers.ts';
 import { createJobs } from './jobs.ts';
 import { projectionHandlers } from './projections.ts';
 import { resilienceHandlers } from './resilience.ts';
-import { resilienceEverywhere } from './resilience-everywhere.ts';
+import { onceEverywhere, resilienceEverywhere } from './resilience-everywhere.ts';
 import { sagaHandlers } from './sagas.ts';
 
 /** The operators' door: what they see of all services of this process, and what they can do to it. */
@@ -36,7 +36,10 @@ export function serveAdmin(init: {
   host.router.add(SagaAdminService, sagaHandlers({ operators: host.operators, jobs, runtime }), { telemetry });
   host.router.add(ProjectionAdminService, projectionHandlers(host.operators, jobs), { telemetry });
   if (init.everywhere === undefined) servePolicies(host.router, host, runtime, telemetry);
-  else host.router.add(ResilienceAdminService, resilienceEverywhere(init.everywhere), { telemetry });
+  else {
+    const own = resilienceHandlers({ policies: host.policies, sharing: host.sharing, runtime });
+    host.router.add(ResilienceAdminService, onceEverywhere(resilienceEverywhere(init.everywhere), own), { telemetry });
+  }
   return { stop: jobs.stop };
 }
 

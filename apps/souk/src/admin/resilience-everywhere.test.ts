@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { create } from '@bufbuild/protobuf';
+import { create, fromJson } from '@bufbuild/protobuf';
+import { ValueSchema } from '@bufbuild/protobuf/wkt';
 import {
   Breaker_State,
   ResilienceAdminService as Contract,
@@ -12,7 +13,7 @@ import { createPolicyRegistry } from '@souk/resilience';
 import { type Client, createClient, createInProcessTransport, createRouter } from '@souk/rpc';
 import { silentTelemetry } from '@souk/telemetry';
 import { resilienceHandlers } from './resilience.ts';
-import { mergePolicies, resilienceEverywhere } from './resilience-everywhere.ts';
+import { mergePolicies, onceEverywhere, resilienceEverywhere } from './resilience-everywhere.ts';
 
 const runtime = virtualRuntime();
 const telemetry = silentTelemetry(runtime);
@@ -80,4 +81,42 @@ test('counts are those of all, the state is the worst one', () => {
   const merged = mergePolicies([policy(Breaker_State.CLOSED, 3n), policy(Breaker_State.OPEN, 4n)]);
   assert.equal(merged.breaker?.state, Breaker_State.OPEN);
   assert.deepEqual(merged.counts, { calls: 7n, retries: 2n });
+});
+
+test('processes that serve operators are asked once each for their own, though they hand on to one another', async () => {
+  const service = process('rpc:catalog.PriceItems');
+  const admins: (typeof service.admin)[] = [service.admin];
+  let handedOn = 0;
+  const everyone = () => {
+    handedOn++;
+    return admins;
+  };
+  const operators = ['one', 'other'].map((name) => {
+    const policies = createPolicyRegistry({ runtime });
+    policies.policy(`rpc:${name}`, 'call');
+    const own = resilienceHandlers({ policies, sharing: undefined, runtime });
+    const router = createRouter({ runtime, telemetry });
+    router.add(Contract, onceEverywhere(resilienceEverywhere(everyone), own));
+    const admin: typeof service.admin = createClient(Contract, createInProcessTransport(router), {
+      runtime,
+      telemetry,
+    });
+    admins.push(admin);
+    return { admin, policies };
+  });
+  const [one] = operators as [(typeof operators)[0], (typeof operators)[0]];
+  const list = await one.admin.listPolicies(ctx(), {});
+  assert.deepEqual(
+    list.policies.map(({ name }) => name),
+    ['rpc:catalog.PriceItems', 'rpc:one', 'rpc:other'],
+  );
+  assert.equal(handedOn, 1);
+  await one.admin.setPolicy(ctx(), {
+    pattern: 'rpc:*',
+    change: fromJson(ValueSchema, { timeout: 500 }),
+    reason: 'slow tonight',
+  });
+  for (const { policies } of [service, ...operators])
+    assert.deepEqual(Object.keys(policies.changes()), ['rpc:*'], 'once, in every process');
+  assert.equal(handedOn, 2);
 });

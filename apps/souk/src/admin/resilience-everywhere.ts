@@ -13,6 +13,10 @@ import type { Client, Handlers } from '@souk/rpc';
 import { mergedPage } from './merged-page.ts';
 
 type Admin = Client<typeof ResilienceAdminService>;
+type Doors = Handlers<typeof ResilienceAdminService>;
+
+/** Carried by calls that were handed on to every process, beside the roles of whoever asked. It allows nothing. */
+const HANDED_ON = 'handed-on';
 
 const PAGE = 100;
 /** Longest wait for one process. One that does not answer is left out of lists, and makes a change fail. */
@@ -109,6 +113,27 @@ export function resilienceEverywhere(admins: () => readonly Admin[]): Handlers<t
       onEach(ctx, name, (admin) => admin.releasePolicy(ctx, { name, reason, owner }, { timeoutMs: ASK_MS })),
     resetPolicy: (ctx, { name, reason }) =>
       onEach(ctx, name, (admin) => admin.resetPolicy(ctx, { name, reason }, { timeoutMs: ASK_MS })),
+  };
+}
+
+/**
+ * For a process that serves operators and is itself one of those that are asked: what was handed on once, from here or from another that serves
+ * operators, is about this process alone. It would go round without end.
+ */
+export function onceEverywhere(everywhere: Doors, own: Doors): Doors {
+  const through = async <T>(ctx: Context, ask: (doors: Doors, ctx: Context) => Promise<T>): Promise<T> => {
+    const { caller } = ctx;
+    if (caller.roles.includes(HANDED_ON)) return ask(own, ctx);
+    using handedOn = ctx.with({ caller: { ...caller, roles: [...caller.roles, HANDED_ON] } });
+    return await ask(everywhere, handedOn);
+  };
+  return {
+    listPolicies: (ctx, request) => through(ctx, (doors, to) => doors.listPolicies(to, request)),
+    getPolicy: (ctx, request) => through(ctx, (doors, to) => doors.getPolicy(to, request)),
+    setPolicy: (ctx, request) => through(ctx, (doors, to) => doors.setPolicy(to, request)),
+    isolatePolicy: (ctx, request) => through(ctx, (doors, to) => doors.isolatePolicy(to, request)),
+    releasePolicy: (ctx, request) => through(ctx, (doors, to) => doors.releasePolicy(to, request)),
+    resetPolicy: (ctx, request) => through(ctx, (doors, to) => doors.resetPolicy(to, request)),
   };
 }
 
