@@ -19,6 +19,8 @@ export interface AuditOptions {
   readonly orders: Iterable<string>;
   /** What was in stock of each product before its first order. Products that are not named are not counted. */
   readonly initialStock: ReadonlyMap<string, number>;
+  /** Folder of the payment provider's book. @default that of the shop */
+  readonly providerFolder?: string;
   /** Longest wait for orders to settle and for events to arrive, in milliseconds. @default 60000 */
   readonly timeoutMs?: number;
   /** Orders whose money could not be given back: they say so, and wait for a person. */
@@ -100,7 +102,7 @@ export async function underWay(shop: ShopClient): Promise<string[]> {
   });
 }
 
-async function collect(shop: ShopClient, { initialStock }: AuditOptions): Promise<Evidence> {
+async function collect(shop: ShopClient, { initialStock, providerFolder }: AuditOptions): Promise<Evidence> {
   const token = await shop.adminToken();
   const orders = await shop.all<Order>(token, '/api/v1/orders', 'orders');
   const users = [...new Set(orders.map(({ userId }) => userId))];
@@ -115,7 +117,7 @@ async function collect(shop: ShopClient, { initialStock }: AuditOptions): Promis
     payments: (await inTurn(users, (id) => shop.payments(token, id))).flat(),
     notifications: (await inTurn(users, (id) => shop.notifications(token, id))).flat(),
     shipments: new Map(shipments),
-    charges: readCharges(shop.folder),
+    charges: readCharges(providerFolder ?? shop.folder),
     ledger: await shop.all<LedgerEntry>(token, '/api/v1/ledger', 'entries'),
   };
 }

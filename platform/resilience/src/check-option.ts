@@ -1,8 +1,15 @@
 import { resilienceErrors } from './errors.ts';
 
-const refuse = (option: string, want: string, got: unknown): never => {
-  throw resilienceErrors.BAD_OPTION({ option, want, got: String(got) });
+/** @throws RESILIENCE_BAD_OPTION */
+export const refuse = (option: string, want: string, got: unknown): never => {
+  throw resilienceErrors.BAD_OPTION({ option, want, got: shown(got) });
 };
+
+/** As whoever wrote it will know it again. */
+function shown(got: unknown): string {
+  if (got === undefined) return 'nothing';
+  return typeof got === 'object' ? JSON.stringify(got) : String(got);
+}
 
 /** The value, if it is a number of at least `min`. @throws RESILIENCE_BAD_OPTION */
 export const atLeast = (option: string, value: number, min: number): number =>

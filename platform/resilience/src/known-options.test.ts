@@ -35,6 +35,21 @@ test('a configuration that names what there is not is refused by name, and the n
   assert.equal(refused({ retry: { budget: false }, timeout: 4, bulkhead: undefined }), 'accepted');
 });
 
+test('a value that is none is refused with what was given and what is wanted', () => {
+  for (const [config, problem] of [
+    [{ timeout: 'soon' }, 'timeout: want a number of at least 1, got soon'],
+    [{ timeout: true }, 'timeout: want a number of at least 1, got true'],
+    [{ timeout: [5] }, 'timeout: want a number of at least 1, got [5]'],
+    [{ timeout: { ms: 'soon' } }, 'timeout.ms: want a number of at least 1, got soon'],
+    [{ timeout: { mode: 'race' } }, 'timeout.ms: want a number of at least 1, got nothing'],
+    [{ timeout: { ms: { s: 5 } } }, 'timeout.ms: want a number of at least 1, got {"s":5}'],
+    [{ retry: { budget: 'off' } }, 'retry.budget: want false, or an object of options, got off'],
+    [{ retry: { budget: [] } }, 'retry.budget: want false, or an object of options, got []'],
+    [{ deadlineMs: '5' }, 'deadlineMs: want a number of at least 0, got 5'],
+  ] as const)
+    assert.throws(() => policyWorld(config as object), { message: problem });
+});
+
 test('a choice that there is not is refused with those that there are', () => {
   for (const [config, option] of [
     [{ mode: 'of' }, 'mode'],

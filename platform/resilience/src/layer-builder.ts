@@ -157,8 +157,15 @@ function toldBreaker(
   return shared === undefined ? make(() => {}) : shared(name, settings, make);
 }
 
+/** From JSON it may be anything. */
+const isObject = (timeout: unknown): timeout is TimeoutOptions =>
+  typeof timeout === 'object' && timeout !== null && !Array.isArray(timeout);
+
 function resolveTimeout(timeout: number | TimeoutOptions | undefined): Required<TimeoutOptions> {
   if (timeout === undefined) return { ms: Number.POSITIVE_INFINITY, mode: 'race' };
-  const { ms, mode = 'race' } = typeof timeout === 'number' ? { ms: timeout } : timeout;
-  return { ms: atLeast('timeout', ms, 1), mode: oneOf('timeout.mode', mode, TIMEOUT_MODES) };
+  const { ms, mode = 'race' } = isObject(timeout) ? timeout : { ms: timeout };
+  return {
+    ms: atLeast(isObject(timeout) ? 'timeout.ms' : 'timeout', ms, 1),
+    mode: oneOf('timeout.mode', mode, TIMEOUT_MODES),
+  };
 }

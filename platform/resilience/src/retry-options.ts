@@ -1,6 +1,5 @@
 import { type BackoffOptions, type BackoffSettings, resolveBackoff } from './backoff.ts';
-import { atLeast, wholeAtLeast } from './check-option.ts';
-import { resilienceErrors } from './errors.ts';
+import { atLeast, refuse, wholeAtLeast } from './check-option.ts';
 import type { RetryBudgetOptions } from './retry-budget.ts';
 
 export interface RetryOptions {
@@ -39,16 +38,14 @@ const MOST_ATTEMPTS = 5;
 /** @throws RESILIENCE_BAD_OPTION */
 export function resolveRetry(options: RetryOptions = {}): RetrySettings {
   const maxAttempts = wholeAtLeast('retry.maxAttempts', options.maxAttempts ?? 3, 1);
-  if (maxAttempts > MOST_ATTEMPTS)
-    throw resilienceErrors.BAD_OPTION({
-      option: 'retry.maxAttempts',
-      want: `at most ${MOST_ATTEMPTS}`,
-      got: maxAttempts,
-    });
+  if (maxAttempts > MOST_ATTEMPTS) refuse('retry.maxAttempts', `at most ${MOST_ATTEMPTS}`, maxAttempts);
+  const { budget = {} } = options;
+  if (budget !== false && (typeof budget !== 'object' || Array.isArray(budget)))
+    refuse('retry.budget', 'false, or an object of options', budget);
   return Object.freeze({
     maxAttempts,
     backoff: resolveBackoff(options.backoff),
-    budget: options.budget ?? {},
+    budget,
     idempotent: options.idempotent ?? false,
     trustsRefusals: options.trustsRefusals ?? true,
     maxServerDelayMs: atLeast('retry.maxServerDelayMs', options.maxServerDelayMs ?? 30_000, 0),

@@ -78,6 +78,8 @@ export const placeOrderSaga = saga<OrdersDeps, PlaceOrderInput>('place-order', 1
       .step('capture-payment', {
         kind: 'retriable',
         timeoutMs: 15_000,
+        // Few orders are ever between hold and capture when the provider goes away, so they may ask as often as those that wait for the hold.
+        retry: { maxDelayMs: 10_000 },
         run: async (ctx, { sagaId }, deps) => {
           const { status } = await deps.calls.payments.capturePayment(ctx, { orderId: sagaId });
           return { status: Payment_Status[status] };
