@@ -30,7 +30,7 @@ registrySuite('consul against our registry', async () => {
       const url = `http://127.0.0.1:${wire.port}`;
       const registry = createConsulRegistry({
         ...{ url, runtime, log: silentLogger },
-        ...{ ttlMs: 1500, requestMs: 1000, patienceMs: 1000 },
+        ...{ ttlMs: 3000, requestMs: 1000, patienceMs: 1000 },
       });
       used.set(registry, wire);
       return registry;
