@@ -7,10 +7,10 @@ import { type LogFields, type Logger, rootContext, silentLogger, virtualRuntime 
 import { createRegistry } from '@souk/telemetry';
 import fc from 'fast-check';
 import { createDirectory, type DirectoryOptions } from './directory.ts';
-import { DRAINING, type Registration, UP } from './instance.ts';
+import { DRAINING, type Instance, type Registration, toInstance, UP } from './instance.ts';
 import { createMemoryHub } from './memory-hub.ts';
 import { createMemoryRegistry } from './memory-registry.ts';
-import type { ServiceView } from './registry.ts';
+import type { Registry, RegistryHealth, ServiceView } from './registry.ts';
 import { type CacheFiles, createViewCache } from './view-cache.ts';
 
 const registration = (service: string, number: number): Registration => ({
@@ -154,6 +154,35 @@ test('a registry that comes back without its memory takes nobody out, however fe
   await runtime.advance(60_000);
   for (const { instances } of views) assert.equal(instances.length, 2);
   assert.equal(views.at(-1)?.source, 'registry');
+});
+
+test('the first service that hears from a registry without its memory keeps its instances, though others have no answer yet', async () => {
+  const runtime = virtualRuntime();
+  let state: RegistryHealth['state'] = 'connected';
+  let tell: (instances: readonly Instance[]) => void = () => {};
+  const registry: Registry = {
+    name: 'slow',
+    register: () => assert.fail('not asked for'),
+    watch: (_service, listener) => {
+      tell = listener;
+      return { close: () => {} };
+    },
+    health: () => ({ state, sinceMs: 0, lastError: undefined }),
+    close: async () => {},
+  };
+  const directory = createDirectory({ registry, runtime, log: silentLogger });
+  directory.view('orders');
+  tell([1, 2].map((number) => toInstance(registration('orders', number), UP)));
+  await runtime.advance(60_000);
+  state = 'connecting';
+  await runtime.advance(2000);
+  tell([]);
+  await runtime.advance(10_000);
+  assert.equal(directory.view('orders')?.instances.length, 2);
+  state = 'connected';
+  await runtime.advance(30_000);
+  assert.equal(directory.view('orders')?.instances.length, 0);
+  await directory.close();
 });
 
 test('one that really died during an outage is gone 20 s after it', async () => {

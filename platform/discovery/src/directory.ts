@@ -125,6 +125,15 @@ export function createDirectory(options: DirectoryOptions): Directory {
     }
   };
 
+  /**
+   * For the first service that hears from a registry that is back, the outage may not be over yet: as long as another one has no answer, the
+   * registry is not counted as connected.
+   */
+  const backForMs = (): number | undefined => {
+    if (firstAtMs !== undefined && !connected) return 0;
+    return backAtMs === undefined ? undefined : nowMs() - backAtMs;
+  };
+
   const show = (service: string, entry: Entry, instances: readonly Instance[], source: ServiceView['source']): void => {
     const before = entry.view;
     if (before !== undefined && before.source === source && sameInstances(before.instances, instances)) return;
@@ -175,7 +184,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     notice();
     entry.answered = true;
     entry.disk?.cancel();
-    refresh(guard.say(service, instances, backAtMs === undefined ? undefined : nowMs() - backAtMs));
+    refresh(guard.say(service, instances, backForMs()));
     if (cache !== undefined) saving ??= runtime.timers.after(SAVE_MS, save);
   };
 
