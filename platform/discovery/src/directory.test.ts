@@ -7,7 +7,8 @@ import { type LogFields, type Logger, rootContext, silentLogger, virtualRuntime 
 import { createRegistry } from '@souk/telemetry';
 import fc from 'fast-check';
 import { createDirectory, type DirectoryOptions } from './directory.ts';
-import { DRAINING, type Instance, type Registration, toInstance, UP } from './instance.ts';
+import { DRAINING, type Instance, type Registration, UP } from './instance.ts';
+import { toInstance } from './instance-set.ts';
 import { createMemoryHub } from './memory-hub.ts';
 import { createMemoryRegistry } from './memory-registry.ts';
 import type { Registry, RegistryHealth, ServiceView } from './registry.ts';
