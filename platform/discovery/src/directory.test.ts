@@ -160,6 +160,11 @@ test('a registry that comes back without its memory takes nobody out, however fe
 test('the first service that hears from a registry without its memory keeps its instances, though others have no answer yet', async () => {
   const runtime = virtualRuntime();
   let state: RegistryHealth['state'] = 'connected';
+  let turnedMs = runtime.clock.monotonicMs();
+  const turn = (to: RegistryHealth['state']): void => {
+    state = to;
+    turnedMs = runtime.clock.monotonicMs();
+  };
   let tell: (instances: readonly Instance[]) => void = () => {};
   const registry: Registry = {
     name: 'slow',
@@ -168,19 +173,19 @@ test('the first service that hears from a registry without its memory keeps its 
       tell = listener;
       return { close: () => {} };
     },
-    health: () => ({ state, sinceMs: 0, lastError: undefined }),
+    health: () => ({ state, sinceMs: runtime.clock.monotonicMs() - turnedMs, lastError: undefined }),
     close: async () => {},
   };
   const directory = createDirectory({ registry, runtime, log: silentLogger });
   directory.view('orders');
   tell([1, 2].map((number) => toInstance(registration('orders', number), UP)));
   await runtime.advance(60_000);
-  state = 'connecting';
+  turn('connecting');
   await runtime.advance(2000);
   tell([]);
   await runtime.advance(10_000);
   assert.equal(directory.view('orders')?.instances.length, 2);
-  state = 'connected';
+  turn('connected');
   await runtime.advance(30_000);
   assert.equal(directory.view('orders')?.instances.length, 0);
   await directory.close();
