@@ -12,7 +12,7 @@ import type { Span } from '@souk/telemetry';
 import { DONE, mapped, only } from './async-iterables.ts';
 import type { CallOptions, ClientOptions } from './client.ts';
 import { rpcErrors } from './errors.ts';
-import { callerOf, decodeAnswer, encodeCall, headersOf } from './outgoing-call.ts';
+import { callEncoder, callerOf, decodeAnswer, headersOf } from './outgoing-call.ts';
 import { createStreamMetrics, type StreamMetrics } from './stream-metrics.ts';
 import type { Transport } from './wire.ts';
 
@@ -40,7 +40,8 @@ export function clientStreamMethod(
   const metrics = createStreamMetrics(options.telemetry, 'client', name);
   const kind = desc.methodKind;
 
-  const toBody = (init: Init): Uint8Array => encodeCall(desc, name, create(desc.input, init));
+  const encode = callEncoder(desc, name);
+  const toBody = (init: Init): Uint8Array => encode(create(desc.input, init));
   const open = (ctx: Context, messages: AsyncIterable<Uint8Array>, call: CallOptions): ClientStream =>
     new ClientStream(metrics, () => {
       if (transport.stream === undefined) throw rpcErrors.NO_STREAMS({ service: service.typeName });

@@ -18,7 +18,7 @@ import { methodRules } from '@souk/schema';
 import type { Span, Telemetry } from '@souk/telemetry';
 import { createCallMetrics } from './call-metrics.ts';
 import { clientStreamMethod } from './client-stream.ts';
-import { callerOf, decodeAnswer, encodeCall, headersOf } from './outgoing-call.ts';
+import { callEncoder, callerOf, decodeAnswer, headersOf } from './outgoing-call.ts';
 import type { Transport } from './wire.ts';
 
 export interface CallOptions {
@@ -111,6 +111,7 @@ function clientMethod(
   const { runtime, telemetry } = options;
   const method = `${service.typeName}/${desc.name}`;
   const rules = methodRules(desc);
+  const encode = callEncoder(desc, method);
   const metrics = createCallMetrics(telemetry, 'client', method);
   const policy = options.policies.policy(policyName(service, desc), 'call');
   const defaultTimeoutMs = rules.timeoutMs ?? options.defaultTimeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -128,7 +129,7 @@ function clientMethod(
     const caller = callerOf(ctx, options.callerService);
     // The transport keeps the deadline, so it need not hear of it from the context.
     const signal = ctx.cancellation;
-    const body = encodeCall(desc, method, request);
+    const body = encode(request);
     const deadlineMs = Math.min(startedMs + (call.timeoutMs ?? defaultTimeoutMs), ctx.deadlineMs);
     const idempotent = rules.noSideEffects || rules.idempotency === 'natural' || (rules.idempotency === 'key' && !!key);
     const tried = new Set<string>();

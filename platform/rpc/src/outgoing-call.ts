@@ -1,5 +1,6 @@
-import { type DescMethod, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import { type DescMethod, fromBinary, type Message } from '@bufbuild/protobuf';
 import type { Caller, Context } from '@souk/kernel';
+import { compileBinaryEncoder } from '@souk/schema';
 import { rpcErrors } from './errors.ts';
 import { AFFINITY_HEADER, VERSION_HEADER } from './wire.ts';
 
@@ -21,13 +22,16 @@ export function callerOf({ caller }: Context, service: string | undefined): Call
   return { userId: caller.userId, roles: caller.roles, service };
 }
 
-/** @throws RPC_BAD_CALL */
-export function encodeCall(desc: DescMethod, method: string, request: Message): Uint8Array {
-  try {
-    return toBinary(desc.input, request);
-  } catch (cause) {
-    throw rpcErrors.BAD_CALL({ method }, { cause });
-  }
+/** Encodes the requests of a method. What it gives throws RPC_BAD_CALL. */
+export function callEncoder(desc: DescMethod, method: string): (request: Message) => Uint8Array {
+  const encode = compileBinaryEncoder(desc.input);
+  return (request) => {
+    try {
+      return encode(request);
+    } catch (cause) {
+      throw rpcErrors.BAD_CALL({ method }, { cause });
+    }
+  };
 }
 
 /** @throws RPC_BAD_ANSWER */

@@ -1,6 +1,6 @@
 import type { DescMethod, DescMethodStreaming, DescMethodUnary, DescService, Message } from '@bufbuild/protobuf';
 import type { Context, Logger } from '@souk/kernel';
-import type { JsonDecoder, JsonEncoder, MethodRules, Validator } from '@souk/schema';
+import type { BinaryEncoder, JsonDecoder, JsonEncoder, MethodRules, Validator } from '@souk/schema';
 import type { Telemetry } from '@souk/telemetry';
 import type { AnswerMemory } from './answer-memory.ts';
 import type { CallMetrics } from './call-metrics.ts';
@@ -21,6 +21,7 @@ export interface ServedMethod {
   readonly validateResponse: Validator | undefined;
   readonly decodeJson: JsonDecoder;
   readonly encodeJson: JsonEncoder;
+  readonly encodeBinary: BinaryEncoder;
   readonly limits: MethodLimits;
   readonly telemetry: Telemetry;
   /** Names the method in each line. */

@@ -7,10 +7,16 @@ import {
   fromBinary,
   type Message,
   type MessageInitShape,
-  toBinary,
 } from '@bufbuild/protobuf';
 import { type Caller, kernelErrors, newTrace, type Runtime, rootContext, type TraceContext } from '@souk/kernel';
-import { compileJsonDecoder, compileJsonEncoder, compileValidator, type MethodRules, methodRules } from '@souk/schema';
+import {
+  compileBinaryEncoder,
+  compileJsonDecoder,
+  compileJsonEncoder,
+  compileValidator,
+  type MethodRules,
+  methodRules,
+} from '@souk/schema';
 import { parseTraceparent, type SpanOptions, type Telemetry } from '@souk/telemetry';
 import { admit, admitOwner } from './access.ts';
 import { createAnswerMemory, holdsBytes, type KeptAnswer } from './answer-memory.ts';
@@ -207,6 +213,7 @@ function servedMethod(
     validateResponse: options.validateResponses ? compileValidator(desc.output) : undefined,
     decodeJson: compileJsonDecoder(desc.input),
     encodeJson: compileJsonEncoder(desc.output),
+    encodeBinary: compileBinaryEncoder(desc.output),
     limits: options.limits?.[name] ?? NO_LIMITS,
     telemetry,
     log: telemetry.log.with({ method: name }),
@@ -268,7 +275,7 @@ export function decodeJsonRequest(method: ServedMethod, json: unknown): Message 
 
 /** @throws RPC_BAD_RESPONSE */
 export function encodeBinary(method: RoutedMethod, response: Message): Uint8Array {
-  return encodeOnce(method, response, 'proto', () => toBinary(method.desc.output, response));
+  return encodeOnce(method, response, 'proto', () => method.encodeBinary(response));
 }
 
 /** As text: HTTP writes a head and a text at once, a head and bytes one after the other. @throws RPC_BAD_RESPONSE */
@@ -279,7 +286,7 @@ export function encodeJson(method: RoutedMethod, response: Message): string {
 /** A message of a stream. @throws RPC_BAD_RESPONSE */
 export function encodeMessage(method: ServedMethod, codec: 'proto' | 'json', response: Message): Uint8Array {
   try {
-    return codec === 'proto' ? toBinary(method.desc.output, response) : Buffer.from(method.encodeJson(response));
+    return codec === 'proto' ? method.encodeBinary(response) : Buffer.from(method.encodeJson(response));
   } catch (cause) {
     throw rpcErrors.BAD_RESPONSE({ method: method.name }, { cause });
   }

@@ -1,3 +1,4 @@
+export { type BinaryEncoder, compileBinaryEncoder } from './binary-encoder.ts';
 export { isCountry } from './country.ts';
 export { currencyExponent, isCurrency } from './currency.ts';
 export { schemaErrors } from './errors.ts';
