@@ -10,12 +10,12 @@ const registryText = text({
   default: DEFAULT_REGISTRY,
   env: 'SOUK_REGISTRY',
   describe:
-    'Where processes find each other: http:// or https:// (ours, or Consul), etcd://host:port, kubernetes://namespace, or file:<path> of a list that is kept by hand. `souk up` runs one of its own for a split shop.',
+    'Where processes find each other: http:// or https:// (ours, or Consul), etcd://host:port (etcds: with TLS), kubernetes://namespace, or file:<path> of a list that is kept by hand. `souk up` runs one of its own for a split shop.',
 });
 
 const registry: Setting<string> = Object.freeze({
   ...registryText,
-  allowed: 'an address: http://, https://, etcd://, kubernetes:// or file:',
+  allowed: 'an address: http://, https://, etcd://, etcds://, kubernetes:// or file:',
   parse: (raw: unknown) => {
     const given = registryText.parse(raw);
     parseRegistryAddress(given);
@@ -96,6 +96,18 @@ export const callSections = {
   },
   discovery: {
     registry,
+    token: secret({
+      optional: true,
+      env: 'SOUK_REGISTRY_TOKEN',
+      describe: 'What the registry wants to see: a token of Consul, or user:password of etcd.',
+    }),
+    ca: text({
+      optional: true,
+      describe:
+        'File with the certificates (PEM) that may have signed that of the registry; by itself those that the system trusts.',
+    }),
+    cert: text({ optional: true, describe: 'File with the certificate (PEM) that is shown to the registry.' }),
+    key: text({ optional: true, describe: 'File with the key (PEM) of that certificate.' }),
     zone: text({
       optional: true,
       env: 'SOUK_ZONE',

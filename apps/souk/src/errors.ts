@@ -51,8 +51,9 @@ export const appErrors = defineErrors('APP', {
   TOPOLOGY_INVALID: { code: 'invalid_argument', text: 'the topology cannot be used: {why}' },
   REGISTRY_ADDRESS_INVALID: {
     code: 'invalid_argument',
-    text: "'{address}' is no address of a registry: http://host:8500, etcd://host:2379, kubernetes://namespace or file:/path.json",
+    text: "'{address}' is no address of a registry: http://host:8500, etcd://host:2379 (etcds:// with TLS), kubernetes://namespace or file:/path.json",
   },
+  REGISTRY_CREDENTIALS_INVALID: { code: 'invalid_argument', text: 'the setting {setting} cannot be used: {why}' },
   PORT_UNUSABLE: {
     code: 'unavailable',
     text: 'port {port} of {host} cannot be listened on ({why}): choose others with --http.host and --http.port',

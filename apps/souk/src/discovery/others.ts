@@ -84,7 +84,7 @@ const PROCESSES: readonly string[] = [...contractsByService().keys(), EDGE_SERVI
 export function createOthers(init: OthersInit): Others {
   const { settings, runtime, telemetry, instance } = init;
   const { log, metrics } = telemetry;
-  const registry = createRegistryClient(settings.discovery.registry, runtime, log);
+  const registry = createRegistryClient(settings.discovery, runtime, log);
   const directory = createDirectory({
     registry,
     runtime,

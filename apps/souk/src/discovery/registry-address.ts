@@ -14,10 +14,10 @@ export function parseRegistryAddress(text: string): RegistryAddress {
     return { kind: 'consul', url: text.trim().replace(/\/+$/, '') };
   }
   const authority = rest.replace(/^\/\//, '');
-  if (scheme === 'etcd') {
+  if (scheme === 'etcd' || scheme === 'etcds') {
     const hosts = authority.split(',').map((host) => host.trim());
     if (hosts.every((host) => /^[\w.[\]:-]+:\d{1,5}$/.test(host))) {
-      return { kind: 'etcd', hosts: hosts.map((host) => `http://${host}`) };
+      return { kind: 'etcd', hosts: hosts.map((host) => `${scheme === 'etcds' ? 'https' : 'http'}://${host}`) };
     }
   }
   if (scheme === 'kubernetes' && /^[a-z0-9-]{0,63}$/.test(authority)) {
