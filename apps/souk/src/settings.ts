@@ -1,6 +1,7 @@
 import { choice, decimal, duration, flag, integer, port, type SettingsOf, secret, text, url } from '@souk/config';
 import { busSetting } from './bus-setting.ts';
 import { callSections } from './call-settings.ts';
+import { AFFINITY } from './edge/affinity.ts';
 import { resilienceSettings } from './resilience-settings.ts';
 import { createServices, type ShopServices } from './services.ts';
 
@@ -22,6 +23,12 @@ const processSections = {
       default: '10s',
       max: '5m',
       describe: 'Longest wait for requests under way when stopping. Longer loses fewer answers; shorter stops sooner.',
+    }),
+    affinity: text({
+      default: 'none',
+      pattern: AFFINITY,
+      describe:
+        'What clients stick to instances by, where a service is balanced by key: address (that of the connection), cookie:<name>, or none: then those who are signed in stick by their user. Who sends x-souk-affinity always sticks by that.',
     }),
     idle: duration({
       default: '3s',

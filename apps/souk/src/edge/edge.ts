@@ -8,6 +8,7 @@ import { createTokenVerifier } from '@souk/security';
 import type { TelemetryHub } from '@souk/telemetry';
 import { ensureOperatorToken } from '../operator-token.ts';
 import type { ShopSettings } from '../settings.ts';
+import { withAffinity } from './affinity.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { isFromThisMachine } from './from-this-machine.ts';
 import { shopPages } from './shop-pages.ts';
@@ -49,7 +50,7 @@ export function createEdge(options: EdgeOptions): HttpHandler {
   const isReady = () => ['starting', 'running'].includes(host.lifecycle.state);
   addGrpcReflection({ router });
   addGrpcHealth({ router, runtime, isServing: isReady });
-  return createHttpHandler({
+  const handler = createHttpHandler({
     router,
     framings: [grpcHandler({ router })],
     policies: host.policies,
@@ -66,6 +67,7 @@ export function createEdge(options: EdgeOptions): HttpHandler {
       }),
     ],
   });
+  return withAffinity(handler, settings.http.affinity);
 }
 
 /** Such pages show personal data to whoever reaches them. */
