@@ -26,7 +26,7 @@ export const rpc: Bench = {
   run: async ({ quick, note }) => {
     const pace = quick
       ? { rounds: 1, seconds: 0.5, warmUpSeconds: 1, concurrencies: [1, 64] }
-      : { rounds: 5, seconds: 3, warmUpSeconds: 2, concurrencies: [1, 64, 512] };
+      : { rounds: 3, seconds: 2, warmUpSeconds: 2, concurrencies: [1, 64, 512] };
     return [
       ...(await unary(ENGINES, undefined, pace, note)),
       ...(await unary(WITH_TLS, makeCertificates(), pace, note)),
