@@ -22,7 +22,8 @@ test('finds what the regular expressions of JavaScript find', () => {
   fc.assert(
     fc.property(pattern, text, (source, subject) => {
       fc.pre(source.length < 200);
-      assert.equal(compilePattern(source, 0)(subject), new RegExp(source, 'u').test(subject));
+      // With u instead of v, V8 does not find [^a]$ in a text of one character beyond 16 bits.
+      assert.equal(compilePattern(source, 0)(subject), new RegExp(source, 'v').test(subject));
     }),
     { numRuns: 3_000 },
   );
