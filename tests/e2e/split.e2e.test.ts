@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import process from 'node:process';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { audit } from '../support/audit.ts';
+import { audit, underWay } from '../support/audit.ts';
 import { doubled, insist, send, type Wish, wish } from '../support/crash-load.ts';
 import { NONSENSE, say } from '../support/nonsense.ts';
 import { type ShopProcess, startShop } from '../support/shop.ts';
@@ -158,6 +158,19 @@ for (const name of KILLED) {
     wishes.push(...made);
   });
 }
+
+/** A process that had more to do than it could refuses what matters least for so long after it. */
+const CALM_MS = 6000;
+
+test('what was left to do when processes were killed is done', async () => {
+  for (const untilMs = performance.now() + 120_000; ; await sleep(200)) {
+    const left = await underWay(client);
+    if (left.length === 0) break;
+    assert.ok(performance.now() < untilMs, left.join('; '));
+  }
+  // What follows is about replacements, and should not meet what is refused because of the kills.
+  await sleep(CALM_MS);
+});
 
 /** Requests that customers make, one after the other; any that is not answered well is a failure. */
 async function useUntil(stop: AbortSignal, failures: string[]): Promise<number> {
