@@ -18,7 +18,7 @@ export interface SplitShop {
   processes(): Promise<readonly ProcessLine[]>;
   /** Replaces the processes of a service; resolves when that is done. @returns what was said about it */
   restart(service: string): Promise<readonly string[]>;
-  /** Waits until every process serves, a killed one as another. @param gone Its process id. @param timeoutMs @default 30000 */
+  /** Waits until every process serves, a killed one as another. @param gone Its process id. @param timeoutMs @default 120000 */
   allReady(gone?: number, timeoutMs?: number): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-// Calls through everything that a call between two services passes: client with policy, balanced transport, HTTP, router.
+// Calls through everything that a call between two services passes: client with policy, balanced transport, channel, router.
 
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server, createSecureServer } from 'node:http2';

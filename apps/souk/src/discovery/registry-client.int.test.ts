@@ -47,6 +47,10 @@ test('etcd is reached with TLS, as a user, and by the certificates of files', as
   writeFileSync(ca, '');
   await createRegistryClient(own, runtime, silentLogger).close();
   assert.throws(
+    () => createRegistryClient({ ...own, ca: undefined, cert: ca }, runtime, silentLogger),
+    /discovery\.ca .*etcd wants discovery\.ca beside/,
+  );
+  assert.throws(
     () => createRegistryClient({ ...own, token: 'no-password' }, runtime, silentLogger),
     (error: Error) => /etcd wants user:password/.test(error.message) && !error.message.includes('no-password'),
   );

@@ -17,20 +17,24 @@ export function createRegistryClient(
   log: Logger,
 ): Registry {
   const parsed = parseRegistryAddress(registry);
+  const own = {
+    ...(cert !== undefined && { cert: read('cert', cert) }),
+    ...(key !== undefined && { key: read('key', key) }),
+  };
+  const tls = ca === undefined ? own : { ...own, ca: read('ca', ca) };
   switch (parsed.kind) {
-    case 'consul': {
-      const tls = {
-        ...(ca !== undefined && { ca: read('ca', ca) }),
-        ...(cert !== undefined && { cert: read('cert', cert) }),
-        ...(key !== undefined && { key: read('key', key) }),
-      };
+    case 'consul':
       return createConsulRegistry({ url: parsed.url, runtime, log, tls, ...(token !== undefined && { token }) });
-    }
     case 'etcd': {
-      const auth = token === undefined ? undefined : userOf(token);
-      const tls = ca === undefined ? undefined : etcdTls(ca, cert, key);
-      const { hosts } = parsed;
-      return drivers.etcd().createEtcdRegistry({ hosts, runtime, log, ...(auth && { auth }), ...(tls && { tls }) });
+      if (!('ca' in tls) && Object.keys(own).length > 0) {
+        const why = 'etcd wants discovery.ca beside discovery.cert and discovery.key';
+        throw appErrors.REGISTRY_CREDENTIALS_INVALID({ setting: 'discovery.ca', why });
+      }
+      return drivers.etcd().createEtcdRegistry({
+        ...{ hosts: parsed.hosts, runtime, log },
+        ...(token !== undefined && { auth: userOf(token) }),
+        ...('ca' in tls && { tls }),
+      });
     }
     case 'kubernetes': {
       const { createKubernetesRegistry, inCluster } = drivers.kubernetes();
@@ -40,12 +44,6 @@ export function createRegistryClient(
       return createFileRegistry({ path: parsed.path, runtime, log });
   }
 }
-
-const etcdTls = (ca: string, cert: string | undefined, key: string | undefined) => ({
-  ca: read('ca', ca),
-  ...(cert !== undefined && { cert: read('cert', cert) }),
-  ...(key !== undefined && { key: read('key', key) }),
-});
 
 /** A password may hold colons, a name none. */
 function userOf(token: string): { readonly username: string; readonly password: string } {
